@@ -1,8 +1,8 @@
 """From needs to options: every class's explicit times and rooms, every rule by index.
 
 Owns the one reading of the problem that the solver's compilers start from: references become indices, needs become
-lists of rooms, instructors' absences and pins shrink the lists, options that can never be used are dropped. A class left
-without an option is a named finding here, in milliseconds, instead of a search that cannot succeed.
+lists of rooms, instructors' absences and pins shrink the lists, options that can never be used are dropped. A class
+left without an option is a named finding here, in milliseconds, instead of a search that cannot succeed.
 
 Must not know arrays, kernels or how anything is searched. The referee does not use this module: it reads the problem
 itself, so that a mistake made here is caught there.
@@ -12,10 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import combinations, groupby, product
+from typing import TypeAlias
 
 from schemas.problem.findings import Finding, InvalidProblemError
-from schemas.problem.model import Calendar, Class, Distribution, Problem, Time, TimeBlock
+from schemas.problem.model import (
+    Calendar,
+    Class,
+    Config,
+    Distribution,
+    Pin,
+    Problem,
+    RoomNeeds,
+    RoomOption,
+    Time,
+    TimeBlock,
+    TimeOption,
+)
+
+Options: TypeAlias = tuple[tuple[int, int], ...]  # (index of the time or room, penalty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +65,8 @@ class ExpandedClass:
     subpart: int
     parent: int | None
     limit: int
-    times: tuple[tuple[int, int], ...]
-    rooms: tuple[tuple[int, int], ...] | None
+    times: Options
+    rooms: Options | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,9 @@ class ExpandedProblem:
     `travel` maps (room, room) with the smaller index first to slots, non-zero entries only.
     `room_unavailable[r]` are room r's blocked times. `clash_sets` are the classes of one instructor or one required
     curriculum: any two of a set that are not alternatives (see `alternatives`) must not overlap and leave time to walk;
-    a pair that stands in several sets is one violation, not several. `soft_curricula` are (classes, penalty) likewise.
+    a pair that stands in several sets is one violation, not several. `instructor_sets` are those of the clash sets that
+    come from an instructor: nobody teaches two sections at once, so in them alternatives clash too. `clash_pairs` reads
+    both. `soft_curricula` are (classes, penalty), where alternatives do not clash.
     `configs[k]` are the subparts of configuration k, `subparts[s]` the classes of subpart s, `courses[c]` the
     configurations of course c, `requests[s]` the courses of student s.
     """
@@ -75,6 +92,7 @@ class ExpandedProblem:
     travel: dict[tuple[int, int], int]
     room_unavailable: tuple[tuple[TimeMask, ...], ...]
     clash_sets: tuple[tuple[int, ...], ...]
+    instructor_sets: tuple[tuple[int, ...], ...]
     soft_curricula: tuple[tuple[tuple[int, ...], int], ...]
     distributions: tuple[tuple[Distribution, tuple[int, ...]], ...]
     requests: tuple[tuple[int, ...], ...]
@@ -83,6 +101,14 @@ class ExpandedProblem:
         """True if no student attends both classes: same course, and another configuration or the same subpart."""
         a, b = self.classes[i], self.classes[j]
         return a.course == b.course and (a.config != b.config or a.subpart == b.subpart)
+
+    def clash_pairs(self) -> frozenset[tuple[int, int]]:
+        """Every pair (smaller index first) that must neither overlap nor leave too little time to walk, each once.
+
+        These are the pairs of `class_conflict`. Their number is bounded by `check`.
+        """
+        attended = {p for members in self.clash_sets for p in combinations(members, 2) if not self.alternatives(*p)}
+        return frozenset(attended.union(*(combinations(members, 2) for members in self.instructor_sets)))
 
 
 def _bits(text: str | None, width: int) -> int:
@@ -104,17 +130,36 @@ def mask_of_block(block: TimeBlock, calendar: Calendar) -> TimeMask:
     )
 
 
+class _References:
+    """The problem's named things by index, its times and absences as masks."""
+
+    def __init__(self, problem: Problem) -> None:
+        calendar = problem.calendar
+        self.times = tuple(mask_of_time(t, calendar) for t in problem.times)
+        self.time_index = {t.id: i for i, t in enumerate(problem.times)}
+        self.room_index = {r.id: i for i, r in enumerate(problem.rooms)}
+        self.course_index = {c.id: i for i, c in enumerate(problem.courses)}
+        self.domains = {d.id: self.time_options(d.options) for d in problem.time_domains}
+        self.absences = {i.id: tuple(mask_of_block(b, calendar) for b in i.unavailable) for i in problem.instructors}
+        self.room_unavailable = tuple(tuple(mask_of_block(b, calendar) for b in r.unavailable) for r in problem.rooms)
+        self.pins = {p.class_id: p for p in problem.pins}
+
+    def time_options(self, options: Iterable[TimeOption]) -> Options:
+        return tuple((self.time_index[o.time], o.penalty) for o in options)
+
+    def room_options(self, options: Iterable[RoomOption]) -> Options:
+        return tuple((self.room_index[o.room], o.penalty) for o in options)
+
+
 class _RoomMatcher:
     """Expands room needs to room options; equal needs are expanded once, because a university repeats them."""
 
     def __init__(self, problem: Problem) -> None:
         self._rooms = [(room, frozenset(room.features)) for room in problem.rooms]
-        self._seen: dict[tuple[object, ...], tuple[tuple[int, int], ...]] = {}
+        self._seen: dict[tuple[object, ...], Options] = {}
 
-    def options(self, cls: Class) -> tuple[tuple[int, int], ...]:
-        needs = cls.room_needs
-        assert needs is not None
-        seats = cls.limit if needs.min_capacity is None else needs.min_capacity
+    def options(self, needs: RoomNeeds, limit: int) -> Options:
+        seats = limit if needs.min_capacity is None else needs.min_capacity
         features, only = frozenset(needs.features), frozenset(needs.buildings)
         preferred = frozenset(needs.preferred_buildings)
         key = (seats, features, only, preferred, needs.elsewhere_penalty)
@@ -126,11 +171,9 @@ class _RoomMatcher:
             )
         return self._seen[key]
 
-    def explain(self, cls: Class) -> str:
+    def explain(self, needs: RoomNeeds, limit: int) -> str:
         """Why no room will do, in numbers."""
-        needs = cls.room_needs
-        assert needs is not None
-        seats = cls.limit if needs.min_capacity is None else needs.min_capacity
+        seats = limit if needs.min_capacity is None else needs.min_capacity
         fitting = [r for r, has in self._rooms if frozenset(needs.features) <= has]
         within = [r for r in fitting if not needs.buildings or r.building in needs.buildings]
         what = f" with {', '.join(needs.features)}" if needs.features else ""
@@ -141,144 +184,194 @@ class _RoomMatcher:
         return f"it needs {seats} seats{what}{where}, and the largest such room has {largest}"
 
 
+class _BlockedRooms:
+    """Which rooms are unavailable during a time, as a bit mask of rooms; each time is worked out once."""
+
+    def __init__(self, references: _References) -> None:
+        self._times = references.times
+        self._blocks = [(1 << r, blocks) for r, blocks in enumerate(references.room_unavailable) if blocks]
+        self._seen: dict[int, int] = {}
+
+    def during(self, time: int) -> int:
+        if not self._blocks:
+            return 0
+        if time not in self._seen:
+            mask = self._times[time]
+            self._seen[time] = sum(room for room, blocks in self._blocks if any(mask.overlaps(b) for b in blocks))
+        return self._seen[time]
+
+
+class _Domains:
+    """Works out one class's usable times and rooms; what leaves none becomes a finding."""
+
+    def __init__(self, problem: Problem, references: _References) -> None:
+        self.findings: list[Finding] = []
+        self._references = references
+        self._matcher = _RoomMatcher(problem)
+        self._blocked = _BlockedRooms(references)
+
+    def of(self, cls: Class, pointer: str) -> tuple[Options, Options | None]:
+        pin = self._references.pins.get(cls.id)
+        times = self._times(cls, pin, pointer)
+        rooms = self._rooms(cls, pin, pointer)
+        if times and rooms:
+            return self._usable_together(cls, times, rooms, pointer)
+        return times, rooms
+
+    def _times(self, cls: Class, pin: Pin | None, pointer: str) -> Options:
+        """The listed times (or the pinned one of them) during which every instructor is available."""
+        refs = self._references
+        listed = refs.domains[cls.time_domain] if cls.time_domain else refs.time_options(cls.times or ())
+        if pin is not None and pin.time is not None:
+            listed = tuple(o for o in listed if o[0] == refs.time_index[pin.time])
+            if not listed:
+                self._finding(
+                    "class_without_time",
+                    pointer,
+                    f"Class {cls.id!r} is pinned to time {pin.time!r}, which is not among its times."
+                    " Add the time to the class or remove the pin.",
+                )
+                return ()
+        away = [block for instructor in cls.instructors for block in refs.absences[instructor]]
+        if not away:
+            return listed
+        times = tuple(o for o in listed if not any(refs.times[o[0]].overlaps(b) for b in away))
+        if not times:
+            self._finding(
+                "class_without_time",
+                pointer,
+                f"Class {cls.id!r} has no time left: {' or '.join(cls.instructors)} is unavailable during every one of"
+                " its times. Add times, shorten the absences or change the instructor.",
+            )
+        return times
+
+    def _rooms(self, cls: Class, pin: Pin | None, pointer: str) -> Options | None:
+        """The listed rooms, or those that meet the needs (or the pinned one of them); None if the class needs none."""
+        if cls.rooms is not None:
+            rooms = self._references.room_options(cls.rooms)
+        elif cls.room_needs is not None:
+            rooms = self._matcher.options(cls.room_needs, cls.limit)
+            if not rooms:
+                why = self._matcher.explain(cls.room_needs, cls.limit)
+                self._finding("class_without_room", pointer, f"Class {cls.id!r} has no room: {why}.")
+        else:
+            return None
+        if rooms and pin is not None and pin.room is not None:
+            rooms = tuple(o for o in rooms if o[0] == self._references.room_index[pin.room])
+            if not rooms:
+                self._finding(
+                    "class_without_room",
+                    pointer,
+                    f"Class {cls.id!r} is pinned to room {pin.room!r}, which it cannot use."
+                    " Pin it to a room that meets its needs or remove the pin.",
+                )
+        return rooms
+
+    def _usable_together(self, cls: Class, times: Options, rooms: Options, pointer: str) -> tuple[Options, Options]:
+        """Drops the times without an available room, and the rooms that are unavailable during every time."""
+        wanted = sum(1 << r for r, _ in rooms)
+        blocked_always = wanted
+        kept_times = []
+        for option in times:
+            blocked = self._blocked.during(option[0])
+            blocked_always &= blocked
+            if wanted & ~blocked:
+                kept_times.append(option)
+        if not kept_times:
+            self._finding(
+                "class_without_room",
+                pointer,
+                f"Class {cls.id!r}: every one of its rooms is unavailable during every one of its times."
+                " Add times or rooms, or shorten the rooms' unavailable blocks.",
+            )
+        kept_rooms = rooms if not blocked_always else tuple(o for o in rooms if not blocked_always >> o[0] & 1)
+        return tuple(kept_times), kept_rooms
+
+    def _finding(self, code: str, pointer: str, message: str) -> None:
+        self.findings.append(Finding(code, pointer, message))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a class stands in the problem."""
+
+    cls: Class
+    pointer: str
+    course: int
+    config: int
+    subpart: int
+
+
+class _Structure:
+    """Courses, configurations, subparts and classes numbered problem-wide, in the problem's order."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.courses: list[tuple[int, ...]] = []
+        self.configs: list[tuple[int, ...]] = []
+        self.subparts: list[tuple[int, ...]] = []
+        self.places: list[_Place] = []
+        for c, course in enumerate(problem.courses):
+            first = len(self.configs)
+            for k, config in enumerate(course.configs):
+                self._add_config(config, c, f"/courses/{c}/configs/{k}")
+            self.courses.append(tuple(range(first, len(self.configs))))
+
+    def _add_config(self, config: Config, course: int, pointer: str) -> None:
+        first = len(self.subparts)
+        for s, subpart in enumerate(config.subparts):
+            start = len(self.places)
+            for n, cls in enumerate(subpart.classes):
+                where = f"{pointer}/subparts/{s}/classes/{n}"
+                self.places.append(_Place(cls, where, course, len(self.configs), len(self.subparts)))
+            self.subparts.append(tuple(range(start, len(self.places))))
+        self.configs.append(tuple(range(first, len(self.subparts))))
+
+
 def expand(problem: Problem) -> ExpandedProblem:
     """Expand a problem that passed `check`.
 
     Raises `InvalidProblemError` with one finding per class that is left without a time or a room.
     """
-    calendar = problem.calendar
-    times = tuple(mask_of_time(t, calendar) for t in problem.times)
-    time_index = {t.id: i for i, t in enumerate(problem.times)}
-    room_index = {r.id: i for i, r in enumerate(problem.rooms)}
-    domains = {d.id: tuple((time_index[o.time], o.penalty) for o in d.options) for d in problem.time_domains}
-    absences = {i.id: [mask_of_block(b, calendar) for b in i.unavailable] for i in problem.instructors}
-    room_unavailable = tuple(tuple(mask_of_block(b, calendar) for b in r.unavailable) for r in problem.rooms)
-    pins = {p.class_id: p for p in problem.pins}
-    matcher = _RoomMatcher(problem)
-    findings: list[Finding] = []
-
-    usable_cache: dict[tuple[int, int], bool] = {}
-
-    def usable(time: int, room: int) -> bool:
-        if not room_unavailable[room]:
-            return True
-        key = (time, room)
-        if key not in usable_cache:
-            usable_cache[key] = not any(times[time].overlaps(block) for block in room_unavailable[room])
-        return usable_cache[key]
-
+    references = _References(problem)
+    structure = _Structure(problem)
+    domains = _Domains(problem, references)
+    class_index = {place.cls.id: i for i, place in enumerate(structure.places)}
     classes: list[ExpandedClass] = []
-    courses: list[tuple[int, ...]] = []
-    configs: list[tuple[int, ...]] = []
-    subparts: list[tuple[int, ...]] = []
-    class_index: dict[str, int] = {}
-    course_classes: dict[str, list[int]] = {}
+    course_classes: list[list[int]] = [[] for _ in problem.courses]
     instructor_classes: dict[str, list[int]] = {i.id: [] for i in problem.instructors}
-    parents: list[str | None] = []
-    for c, course in enumerate(problem.courses):
-        config_ids: list[int] = []
-        course_classes[course.id] = []
-        for k, config in enumerate(course.configs):
-            config_id = len(configs)
-            config_ids.append(config_id)
-            subpart_ids: list[int] = []
-            for s, subpart in enumerate(config.subparts):
-                subpart_id = len(subparts)
-                subpart_ids.append(subpart_id)
-                members: list[int] = []
-                for n, cls in enumerate(subpart.classes):
-                    pointer = f"/courses/{c}/configs/{k}/subparts/{s}/classes/{n}"
-                    options = (
-                        domains[cls.time_domain]
-                        if cls.time_domain is not None
-                        else tuple((time_index[o.time], o.penalty) for o in cls.times or ())
-                    )
-                    pin = pins.get(cls.id)
-                    if pin is not None and pin.time is not None:
-                        options = tuple(o for o in options if o[0] == time_index[pin.time])
-                    away = [b for i in cls.instructors for b in absences[i]]
-                    if away:
-                        options = tuple(o for o in options if not any(times[o[0]].overlaps(b) for b in away))
-                    if not options:
-                        findings.append(
-                            Finding(
-                                code="class_without_time",
-                                pointer=pointer,
-                                message=f"Class {cls.id!r} has no time left: its instructors ({', '.join(cls.instructors) or 'none'})"
-                                " are unavailable during every one of its times, or it is pinned to a time that it does not list.",
-                            )
-                        )
-                    rooms: tuple[tuple[int, int], ...] | None = None
-                    if cls.rooms is not None:
-                        rooms = tuple((room_index[o.room], o.penalty) for o in cls.rooms)
-                    elif cls.room_needs is not None:
-                        rooms = matcher.options(cls)
-                        if not rooms:
-                            findings.append(
-                                Finding(
-                                    code="class_without_room",
-                                    pointer=pointer,
-                                    message=f"Class {cls.id!r} has no room: {matcher.explain(cls)}.",
-                                )
-                            )
-                    if rooms and pin is not None and pin.room is not None:
-                        rooms = tuple(o for o in rooms if o[0] == room_index[pin.room])
-                        if not rooms:
-                            findings.append(
-                                Finding(
-                                    code="class_without_room",
-                                    pointer=pointer,
-                                    message=f"Class {cls.id!r} is pinned to room {pin.room!r}, which it cannot use.",
-                                )
-                            )
-                    if rooms and options:
-                        kept_times = tuple(o for o in options if any(usable(o[0], r) for r, _ in rooms))
-                        kept_rooms = tuple(o for o in rooms if any(usable(t, o[0]) for t, _ in options))
-                        if not kept_times or not kept_rooms:
-                            findings.append(
-                                Finding(
-                                    code="class_without_room",
-                                    pointer=pointer,
-                                    message=f"Class {cls.id!r}: every one of its rooms is unavailable during every one of its times.",
-                                )
-                            )
-                        options, rooms = kept_times, kept_rooms
-                    index = len(classes)
-                    class_index[cls.id] = index
-                    members.append(index)
-                    course_classes[course.id].append(index)
-                    for instructor in cls.instructors:
-                        instructor_classes[instructor].append(index)
-                    parents.append(cls.parent)
-                    classes.append(ExpandedClass(cls.id, c, config_id, subpart_id, None, cls.limit, options, rooms))
-                subparts.append(tuple(members))
-            configs.append(tuple(subpart_ids))
-        courses.append(tuple(config_ids))
-    if findings:
-        raise InvalidProblemError(findings)
+    for i, place in enumerate(structure.places):
+        cls = place.cls
+        times, rooms = domains.of(cls, place.pointer)
+        parent = None if cls.parent is None else class_index[cls.parent]
+        classes.append(
+            ExpandedClass(cls.id, place.course, place.config, place.subpart, parent, cls.limit, times, rooms)
+        )
+        course_classes[place.course].append(i)
+        for instructor in cls.instructors:
+            instructor_classes[instructor].append(i)
+    if domains.findings:
+        raise InvalidProblemError(domains.findings)
 
-    linked = tuple(
-        ExpandedClass(x.id, x.course, x.config, x.subpart, class_index[p], x.limit, x.times, x.rooms) if p else x
-        for x, p in zip(classes, parents, strict=True)
-    )
-    course_index = {course.id: c for c, course in enumerate(problem.courses)}
     curriculum_sets = [
-        (tuple(sorted({i for course in q.courses for i in course_classes[course]})), q) for q in problem.curricula
+        (tuple(sorted({i for course in q.courses for i in course_classes[references.course_index[course]]})), q)
+        for q in problem.curricula
     ]
     required = [members for members, q in curriculum_sets if q.required]
+    taught = [tuple(members) for members in instructor_classes.values()]
     return ExpandedProblem(
         problem=problem,
-        times=times,
-        classes=linked,
-        courses=tuple(courses),
-        configs=tuple(configs),
-        subparts=tuple(subparts),
-        travel=_travel(problem),
-        room_unavailable=room_unavailable,
-        clash_sets=_distinct_sets([*(tuple(m) for m in instructor_classes.values()), *required]),
+        times=references.times,
+        classes=tuple(classes),
+        courses=tuple(structure.courses),
+        configs=tuple(structure.configs),
+        subparts=tuple(structure.subparts),
+        travel=_travel(problem, references.room_index),
+        room_unavailable=references.room_unavailable,
+        clash_sets=_distinct_sets([*taught, *required]),
+        instructor_sets=_distinct_sets(taught),
         soft_curricula=tuple((members, q.penalty) for members, q in curriculum_sets if q.penalty is not None),
         distributions=tuple((d, tuple(class_index[i] for i in d.classes)) for d in problem.distributions),
-        requests=tuple(tuple(course_index[c] for c in student.courses) for student in problem.students),
+        requests=tuple(tuple(references.course_index[c] for c in student.courses) for student in problem.students),
     )
 
 
@@ -287,21 +380,21 @@ def _distinct_sets(sets: Iterable[tuple[int, ...]]) -> tuple[tuple[int, ...], ..
     return tuple(members for members, _ in groupby(sorted(m for m in sets if len(m) > 1)))
 
 
-def _travel(problem: Problem) -> dict[tuple[int, int], int]:
-    """Slots to walk between rooms: the room pair's own figure if given, else their buildings'."""
-    between = {frozenset((t.a, t.b)): t.slots for t in problem.building_travel}
+def _travel(problem: Problem, room_index: dict[str, int]) -> dict[tuple[int, int], int]:
+    """Slots to walk between rooms: the room pair's own figure if given (0 included), else their buildings'."""
+    rooms_of: dict[str, list[int]] = {}
+    for i, room in enumerate(problem.rooms):
+        if room.building is not None:
+            rooms_of.setdefault(room.building, []).append(i)
     travel: dict[tuple[int, int], int] = {}
-    if between:
-        for i, a in enumerate(problem.rooms):
-            for j in range(i + 1, len(problem.rooms)):
-                b = problem.rooms[j]
-                if a.building is None or b.building is None or a.building == b.building:
-                    continue
-                slots = between.get(frozenset((a.building, b.building)), 0)
-                if slots:
-                    travel[i, j] = slots
-    index = {room.id: i for i, room in enumerate(problem.rooms)}
+    for between in problem.building_travel:
+        if between.slots and between.a != between.b:
+            for i, j in product(rooms_of.get(between.a, ()), rooms_of.get(between.b, ())):
+                travel[(i, j) if i < j else (j, i)] = between.slots
     for given in problem.room_travel:
-        i, j = sorted((index[given.a], index[given.b]))
-        travel[i, j] = given.slots
+        i, j = sorted((room_index[given.a], room_index[given.b]))
+        if given.slots and i != j:
+            travel[i, j] = given.slots
+        else:
+            travel.pop((i, j), None)
     return travel

@@ -1,12 +1,12 @@
 """The canonical timetabling problem: what a university asks for, in the vocabulary of ITC-2019.
 
 Owns the shape of the native JSON problem (`horarium.problem/1`) and the limits on its sizes. Cross-references are
-checked in `schemas.problem.check`, and needs are expanded to explicit options in `schemas.problem.expand`. Must not know
-files, other formats, or how anything is solved.
+checked in `schemas.problem.check`, and needs are expanded to explicit options in `schemas.problem.expand`. Must not
+know files, other formats, or how anything is solved.
 
-Source of the vocabulary: T. Müller, H. Rudová, Z. Müllerová, "University course timetabling and International Timetabling
-Competition 2019", PATAT 2018. The three types at the end of `DistributionType` come from ITC-2007 track 3 (Di Gaspero,
-McCollum, Schaerf, 2007).
+Source of the vocabulary: T. Müller, H. Rudová, Z. Müllerová, "University course timetabling and International
+Timetabling Competition 2019", PATAT 2018. The three types at the end of `DistributionType` come from ITC-2007 track 3
+(Di Gaspero, McCollum, Schaerf, 2007).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TimeBlock(Strict):
 
 
 class Time(Strict):
-    """A weekly meeting pattern: all meetings start at `start` and last `length` slots, on `days` of `weeks` (bit strings)."""
+    """A weekly meeting pattern: meetings start at `start`, last `length` slots, on `days` of `weeks` (bit strings)."""
 
     id: Id
     weeks: Bits
@@ -236,12 +236,12 @@ PARAMETER_COUNT: dict[DistributionType, int] = {
 
 
 class Distribution(Strict):
-    """A rule over a list of classes: required, or costing `penalty` as the type defines (before the weight `distribution`).
+    """A rule over a list of classes: required, or costing `penalty` as its type defines (before weight `distribution`).
 
     `classes` is ordered (Precedence reads the order). Exactly one of `required: true` and `penalty`.
     The three curriculum types, all on the classes given and all counted over the weeks together:
-    MinWorkingDays(n): days of the week short of n. IsolatedLectures: (class, day) pairs where no other class of the list
-    is adjacent (ends where it starts or starts where it ends) on that day in a week that both share.
+    MinWorkingDays(n): days of the week short of n. IsolatedLectures: (class, day) pairs where no other class of the
+    list is adjacent (ends where it starts or starts where it ends) on that day in a week that both share.
     RoomStability: distinct rooms beyond the first.
     """
 
