@@ -1,0 +1,578 @@
+"""The compiled part of the period-grid search: exact move evaluation and annealing over flat arrays.
+
+Owns the tables of a timetable on the grid (what is counted where), the moves and the acceptance rule. Array meanings are
+in `services.solver.engine.grid.model`; table meanings in `services.solver.engine.grid.state`. Must not know clocks,
+budgets or when to stop.
+
+Move evaluation follows the usual layout of annealing for this problem: R. Bellio, S. Ceschia, L. Di Gaspero, A. Schaerf,
+T. Urli, "Feature-based tuning of simulated annealing applied to the curriculum-based course timetabling problem",
+Computers & Operations Research 65 (2016). A rejected move (95 to 99 of 100) costs a few reads; an accepted one updates
+the clash table of the course's neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+# Kernels see arrays of fixed dtypes; naming the dtypes in every signature would hide the arguments' meaning.
+Array = Any
+
+# Indices into `totals`.
+CLASHES, UNPLACED, COST, BEST_HARD, BEST_COST, MOVES, ACCEPTED, BESTS = range(8)
+TOTALS = 8
+
+# Indices into the result of `tally`.
+PART_UNPLACED, PART_CLASHES, PART_TIME, PART_ROOM, PART_DAYS, PART_STABILITY, PART_ISOLATED = range(7)
+PARTS = 7
+
+# Acceptance thresholds are drawn from this many equally likely quantiles of the exponential distribution.
+QUANTILES = 4096
+EXPONENTIAL = (-np.log((np.arange(QUANTILES) + 0.5) / QUANTILES)).astype(np.float32)
+
+# The temperature is set anew after this many moves.
+MOVES_PER_TEMPERATURE = 512
+
+
+@njit(cache=True, nogil=True)
+def next_random(random: Array) -> Any:
+    """64 random bits (xorshift64*, S. Vigna 2014); `random` is uint64[1] and never 0."""
+    x = random[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    random[0] = x
+    return x * np.uint64(2685821657736338717)
+
+
+@njit(cache=True, nogil=True)
+def below(bits: Any, count: Any) -> Any:
+    """An index in [0, count) from the low 20 of the bits (the bias is at most count / 2**20)."""
+    return (np.int64(bits & np.uint64(0xFFFFF)) * np.int64(count)) >> 20
+
+
+@njit(cache=True, nogil=True)
+def place_cost(
+    i: Any, cell: Any, room: Any, time_row: Array, room_row: Array, time_cost: Array, room_cost: Array, usable: Array
+) -> Any:
+    """What the lecture pays for its time and room; -1 if the place is none of its options."""
+    for_time = time_cost[time_row[i], cell]
+    for_room = room_cost[room_row[i], room]
+    if for_time < 0 or for_room < 0 or usable[room, cell] == 0:
+        return np.int64(-1)
+    return np.int64(for_time) + np.int64(for_room)
+
+
+@njit(cache=True, nogil=True)
+def shift_in_sets(
+    course: Any, origin: Any, target: Any, set_first: Array, sets: Array, set_cost: Array, set_count: Array
+) -> Any:
+    """Move one lecture of a course from cell to cell in all its compact sets; returns the change of cost.
+
+    Exact whatever the order of several such shifts, so a shift back undoes it.
+    """
+    delta = 0
+    for k in range(set_first[course], set_first[course + 1]):
+        q = sets[k]
+        row = set_count[q]
+        alone = 0
+        before, after = row[origin - 1], row[origin + 1]
+        left = row[origin] - 1
+        if before == 0 and after == 0:
+            alone -= 1
+        elif left == 0:
+            # The neighbours lose their last company unless they have some on the other side.
+            if before > 0 and row[origin - 2] == 0:
+                alone += before
+            if after > 0 and row[origin + 2] == 0:
+                alone += after
+        row[origin] = left
+        before, after = row[target - 1], row[target + 1]
+        found = row[target]
+        if before == 0 and after == 0:
+            alone += 1
+        elif found == 0:
+            if before > 0 and row[target - 2] == 0:
+                alone -= before
+            if after > 0 and row[target + 2] == 0:
+                alone -= after
+        row[target] = found + 1
+        delta += alone * set_cost[q]
+    return delta
+
+
+@njit(cache=True, nogil=True)
+def unshift_in_sets(course: Any, origin: Any, target: Any, set_first: Array, sets: Array, set_count: Array) -> None:
+    """Undo `shift_in_sets(course, origin, target)`."""
+    for k in range(set_first[course], set_first[course + 1]):
+        row = set_count[sets[k]]
+        row[origin] += 1
+        row[target] -= 1
+
+
+@njit(cache=True, nogil=True)
+def move_course(
+    course: Any,
+    cell: Any,
+    new_cell: Any,
+    room: Any,
+    new_room: Any,
+    cell_day: Array,
+    neighbour_first: Array,
+    neighbours: Array,
+    clash: Array,
+    day_count: Array,
+    days_used: Array,
+    room_count: Array,
+    rooms_used: Array,
+) -> None:
+    """Bring the tables up to date with one lecture's accepted move (compact sets apart: evaluation did them)."""
+    if cell != new_cell:
+        for k in range(neighbour_first[course], neighbour_first[course + 1]):
+            row = clash[neighbours[k]]
+            row[cell] -= 1
+            row[new_cell] += 1
+        day, new_day = cell_day[cell], cell_day[new_cell]
+        if day != new_day:
+            day_count[course, day] -= 1
+            if day_count[course, day] == 0:
+                days_used[course] -= 1
+            if day_count[course, new_day] == 0:
+                days_used[course] += 1
+            day_count[course, new_day] += 1
+    if room != new_room:
+        room_count[course, room] -= 1
+        if room_count[course, room] == 0:
+            rooms_used[course] -= 1
+        if room_count[course, new_room] == 0:
+            rooms_used[course] += 1
+        room_count[course, new_room] += 1
+
+
+@njit(cache=True, nogil=True)
+def anneal(
+    course: Array,
+    time_row: Array,
+    room_row: Array,
+    time_cost: Array,
+    room_cost: Array,
+    time_first: Array,
+    time_cells: Array,
+    room_first: Array,
+    room_list: Array,
+    usable: Array,
+    conflict: Array,
+    neighbour_first: Array,
+    neighbours: Array,
+    min_days: Array,
+    min_days_cost: Array,
+    stability_cost: Array,
+    set_first: Array,
+    sets: Array,
+    set_cost: Array,
+    cell_day: Array,
+    course_gain: Array,
+    set_gain: Array,
+    exponential: Array,
+    cell_of: Array,
+    room_of: Array,
+    paid: Array,
+    occupant: Array,
+    clash: Array,
+    set_count: Array,
+    day_count: Array,
+    days_used: Array,
+    room_count: Array,
+    rooms_used: Array,
+    best_cell: Array,
+    best_room: Array,
+    totals: Array,
+    random: Array,
+    moves: Any,
+    temperature_from: Any,
+    temperature_to: Any,
+    hard_weight: Any,
+    exchange_share: Any,
+    keep_room_share: Any,
+    target: Any,
+) -> Any:
+    """Make `moves` annealing moves, cooling geometrically; returns how many were made.
+
+    Stops early only when no violation is left and the cost is at most `target`. On return the best arrays hold the best
+    timetable met so far, current one included.
+    """
+    lectures = len(course)
+    cooling = (temperature_to / temperature_from) ** (MOVES_PER_TEMPERATURE / max(moves, 1))
+    temperature = temperature_from / cooling
+    exchange_below = np.uint64(exchange_share * 4294967296.0)
+    keep_room_below = np.uint64(keep_room_share * 4096.0)
+    unsaved = False
+    made = 0
+    while made < moves:
+        if made % MOVES_PER_TEMPERATURE == 0:
+            temperature *= cooling
+        made += 1
+        bits = next_random(random)
+        i = below(bits, lectures)
+        threshold = temperature * exponential[np.int64(bits >> np.uint64(20)) & (QUANTILES - 1)]
+        c = course[i]
+        cell, room = cell_of[i], room_of[i]
+        if (bits >> np.uint64(32)) < exchange_below:
+            j = below(next_random(random), lectures)
+            if course[j] == c:
+                continue
+            new_cell, new_room = cell_of[j], room_of[j]
+        else:
+            bits = next_random(random)
+            row = time_row[i]
+            first = time_first[row]
+            new_cell = time_cells[first + below(bits, time_first[row + 1] - first)]
+            if ((bits >> np.uint64(20)) & np.uint64(0xFFF)) < keep_room_below:
+                new_room = room
+            else:
+                row = room_row[i]
+                first = room_first[row]
+                new_room = room_list[first + below(bits >> np.uint64(32), room_first[row + 1] - first)]
+            j = occupant[new_cell, new_room]
+            if j >= 0 and course[j] == c:
+                continue
+
+        # Clashes: two reads per lecture. A lecture counts itself where it stands if its course must not double up.
+        d = c
+        if j >= 0:
+            d = course[j]
+        clashes = 0
+        if cell != new_cell:
+            clashes = clash[c, new_cell] - clash[c, cell] + conflict[c, c]
+            if j >= 0:
+                clashes += clash[d, cell] - clash[d, new_cell] + conflict[d, d] - 2 * conflict[c, d]
+        # The rest can gain this much at most, so most moves end here.
+        rest = paid[i] + course_gain[c]
+        if j >= 0:
+            rest += paid[j] + course_gain[d]
+        if totals[UNPLACED] == 0 and hard_weight * clashes - rest > threshold:
+            continue
+
+        # Options: a move may not raise the number of lectures in places that are no option.
+        cost_i = place_cost(i, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable)
+        cost_j = 0
+        outside = 0
+        if cost_i < 0:
+            outside += 1
+            cost_i = 0
+        if j >= 0:
+            cost_j = place_cost(j, cell, room, time_row, room_row, time_cost, room_cost, usable)
+            if cost_j < 0:
+                outside += 1
+                cost_j = 0
+        if totals[UNPLACED] > 0:
+            if place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable) < 0:
+                outside -= 1
+            if j >= 0 and place_cost(j, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable) < 0:
+                outside -= 1
+        if outside > 0:
+            continue
+        delta = hard_weight * (clashes + outside)
+        cost = cost_i - paid[i]
+        rest = set_gain[c]
+        if j >= 0:
+            cost += cost_j - paid[j]
+            rest += set_gain[d]
+        if room != new_room:
+            if room_count[c, room] == 1:
+                cost -= stability_cost[c]
+            if room_count[c, new_room] == 0:
+                cost += stability_cost[c]
+            if j >= 0:
+                if room_count[d, new_room] == 1:
+                    cost -= stability_cost[d]
+                if room_count[d, room] == 0:
+                    cost += stability_cost[d]
+        if cell != new_cell:
+            day, new_day = cell_day[cell], cell_day[new_cell]
+            if day != new_day:
+                days = days_used[c]
+                new_days = days
+                if day_count[c, day] == 1:
+                    new_days -= 1
+                if day_count[c, new_day] == 0:
+                    new_days += 1
+                cost += min_days_cost[c] * (max(0, min_days[c] - new_days) - max(0, min_days[c] - days))
+                if j >= 0:
+                    days = days_used[d]
+                    new_days = days
+                    if day_count[d, new_day] == 1:
+                        new_days -= 1
+                    if day_count[d, day] == 0:
+                        new_days += 1
+                    cost += min_days_cost[d] * (max(0, min_days[d] - new_days) - max(0, min_days[d] - days))
+            if delta + cost - rest > threshold:
+                continue
+            cost += shift_in_sets(c, cell, new_cell, set_first, sets, set_cost, set_count)
+            if j >= 0:
+                cost += shift_in_sets(d, new_cell, cell, set_first, sets, set_cost, set_count)
+            if delta + cost > threshold:
+                unshift_in_sets(c, cell, new_cell, set_first, sets, set_count)
+                if j >= 0:
+                    unshift_in_sets(d, new_cell, cell, set_first, sets, set_count)
+                continue
+        elif delta + cost > threshold:
+            continue
+
+        # Accepted. A new best is saved only when it is about to be left: bests come in long runs while cooling.
+        if unsaved and (clashes + outside > 0 or (clashes + outside == 0 and cost > 0)):
+            best_cell[:] = cell_of
+            best_room[:] = room_of
+            unsaved = False
+        totals[ACCEPTED] += 1
+        move_course(
+            c, cell, new_cell, room, new_room, cell_day, neighbour_first, neighbours,
+            clash, day_count, days_used, room_count, rooms_used,
+        )  # fmt: skip
+        cell_of[i], room_of[i], paid[i] = new_cell, new_room, cost_i
+        occupant[new_cell, new_room] = i
+        occupant[cell, room] = j
+        if j >= 0:
+            move_course(
+                d, new_cell, cell, new_room, room, cell_day, neighbour_first, neighbours,
+                clash, day_count, days_used, room_count, rooms_used,
+            )  # fmt: skip
+            cell_of[j], room_of[j], paid[j] = cell, room, cost_j
+        totals[CLASHES] += clashes
+        totals[UNPLACED] += outside
+        totals[COST] += cost
+        hard = totals[CLASHES] + totals[UNPLACED]
+        if hard < totals[BEST_HARD] or (hard == totals[BEST_HARD] and totals[COST] < totals[BEST_COST]):
+            totals[BEST_HARD] = hard
+            totals[BEST_COST] = totals[COST]
+            totals[BESTS] += 1
+            unsaved = True
+            if hard == 0 and totals[COST] <= target:
+                break
+    if unsaved:
+        best_cell[:] = cell_of
+        best_room[:] = room_of
+    totals[MOVES] += made
+    return made
+
+
+@njit(cache=True, nogil=True)
+def place_all(
+    course: Array,
+    time_row: Array,
+    room_row: Array,
+    time_cost: Array,
+    room_cost: Array,
+    time_first: Array,
+    time_cells: Array,
+    room_first: Array,
+    room_list: Array,
+    usable: Array,
+    neighbour_first: Array,
+    neighbours: Array,
+    cell_time: Array,
+    order: Array,
+    cell_of: Array,
+    room_of: Array,
+    random: Array,
+) -> None:
+    """Give every lecture its own place: lectures with cell -1 are placed in `order`, the others stay.
+
+    Takes the free option with the fewest clashes (a random one of them); where no option is free, any free place.
+    """
+    cells, all_rooms = time_cost.shape[1], room_cost.shape[1]
+    courses = len(neighbour_first) - 1
+    taken = np.zeros((cells, all_rooms), np.uint8)
+    held = np.zeros((courses, cells), np.int32)
+    for i in range(len(course)):
+        if cell_of[i] >= 0:
+            taken[cell_of[i], room_of[i]] = 1
+            held[course[i], cell_of[i]] += 1
+    clashes = np.zeros(cells, np.int32)
+    spare_cell, spare_room = 0, 0
+    for i in order:
+        if cell_of[i] >= 0:
+            continue
+        c = course[i]
+        clashes[:] = 0
+        for k in range(neighbour_first[c], neighbour_first[c + 1]):
+            clashes += held[neighbours[k]]
+        found, fewest = -1, 1 << 30
+        row, rooms = time_row[i], room_row[i]
+        ties = 0
+        for k in range(time_first[row], time_first[row + 1]):
+            cell = time_cells[k]
+            if clashes[cell] > fewest:
+                continue
+            cheapest, chosen = 1 << 30, -1
+            for r in range(room_first[rooms], room_first[rooms + 1]):
+                room = room_list[r]
+                if not taken[cell, room] and usable[room, cell] and room_cost[rooms, room] < cheapest:
+                    cheapest, chosen = room_cost[rooms, room], room
+            if chosen < 0:
+                continue
+            ties = 1 if clashes[cell] < fewest else ties + 1
+            fewest = clashes[cell]
+            if below(next_random(random), ties) == 0:
+                found = cell
+                room_of[i] = chosen
+        if found < 0:
+            while taken[spare_cell, spare_room] or cell_time[spare_cell] < 0:
+                spare_room += 1
+                if spare_room == all_rooms:
+                    spare_room = 0
+                    spare_cell += 1
+            found = spare_cell
+            room_of[i] = spare_room
+        cell_of[i] = found
+        taken[found, room_of[i]] = 1
+        held[c, found] += 1
+
+
+@njit(cache=True, nogil=True)
+def count_tables(
+    course: Array,
+    time_row: Array,
+    room_row: Array,
+    time_cost: Array,
+    room_cost: Array,
+    usable: Array,
+    neighbour_first: Array,
+    neighbours: Array,
+    min_days: Array,
+    min_days_cost: Array,
+    stability_cost: Array,
+    set_first: Array,
+    sets: Array,
+    set_cost: Array,
+    cell_day: Array,
+    cell_of: Array,
+    room_of: Array,
+    paid: Array,
+    occupant: Array,
+    clash: Array,
+    set_count: Array,
+    day_count: Array,
+    days_used: Array,
+    room_count: Array,
+    rooms_used: Array,
+    totals: Array,
+) -> None:
+    """Fill every table and the current totals from the lectures' places."""
+    occupant[:] = -1
+    clash[:] = 0
+    set_count[:] = 0
+    day_count[:] = 0
+    days_used[:] = 0
+    room_count[:] = 0
+    rooms_used[:] = 0
+    unplaced, cost, twice_clashes = 0, 0, 0
+    for i in range(len(course)):
+        c, cell, room = course[i], cell_of[i], room_of[i]
+        occupant[cell, room] = i
+        paid[i] = place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable)
+        if paid[i] < 0:
+            unplaced += 1
+            paid[i] = 0
+        cost += paid[i]
+        for k in range(neighbour_first[c], neighbour_first[c + 1]):
+            clash[neighbours[k], cell] += 1
+            # The course's own list holds the course itself where two of its lectures may not meet; the lecture is then
+            # found to clash with itself, which the totals below take off again.
+            if neighbours[k] == c:
+                twice_clashes -= 1
+        for k in range(set_first[c], set_first[c + 1]):
+            set_count[sets[k], cell] += 1
+        day_count[c, cell_day[cell]] += 1
+        room_count[c, room] += 1
+    for i in range(len(course)):
+        twice_clashes += clash[course[i], cell_of[i]]
+    for c in range(len(min_days)):
+        for day in range(day_count.shape[1]):
+            if day_count[c, day] > 0:
+                days_used[c] += 1
+        for room in range(room_count.shape[1]):
+            if room_count[c, room] > 0:
+                rooms_used[c] += 1
+        cost += min_days_cost[c] * max(0, min_days[c] - days_used[c])
+        cost += stability_cost[c] * (rooms_used[c] - 1)
+    for q in range(len(set_cost)):
+        for cell in range(1, set_count.shape[1] - 1):
+            if set_count[q, cell - 1] == 0 and set_count[q, cell + 1] == 0:
+                cost += set_cost[q] * set_count[q, cell]
+    totals[CLASHES] = twice_clashes // 2
+    totals[UNPLACED] = unplaced
+    totals[COST] = cost
+
+
+@njit(cache=True, nogil=True)
+def tally(
+    course: Array,
+    time_row: Array,
+    room_row: Array,
+    time_cost: Array,
+    room_cost: Array,
+    usable: Array,
+    conflict: Array,
+    min_days: Array,
+    min_days_cost: Array,
+    stability_cost: Array,
+    set_first: Array,
+    sets: Array,
+    set_cost: Array,
+    cell_day: Array,
+    cell_of: Array,
+    room_of: Array,
+    parts: Array,
+) -> None:
+    """Count a timetable by part, as the referee does: lectures in places that are no option do not take part.
+
+    `parts` is int64[PARTS]; a cell of -1 means unplaced too.
+    """
+    lectures, cells, all_rooms = len(course), time_cost.shape[1], room_cost.shape[1]
+    days = 0
+    for cell in range(cells):
+        days = max(days, cell_day[cell] + 1)
+    parts[:] = 0
+    last = np.full(cells, -1, np.int64)  # lectures of a cell as a chain: the last one, and each one's previous
+    previous = np.full(lectures, -1, np.int64)
+    day_count = np.zeros((len(min_days), days), np.int32)
+    room_count = np.zeros((len(min_days), all_rooms), np.int32)
+    set_count = np.zeros((len(set_cost), cells), np.int32)
+    for i in range(lectures):
+        cell, room = cell_of[i], room_of[i]
+        if cell < 0 or room < 0:
+            parts[PART_UNPLACED] += 1
+            continue
+        if place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable) < 0:
+            parts[PART_UNPLACED] += 1
+            continue
+        c = course[i]
+        parts[PART_TIME] += time_cost[time_row[i], cell]
+        parts[PART_ROOM] += room_cost[room_row[i], room]
+        day_count[c, cell_day[cell]] += 1
+        room_count[c, room] += 1
+        for k in range(set_first[c], set_first[c + 1]):
+            set_count[sets[k], cell] += 1
+        j = last[cell]
+        while j >= 0:
+            if conflict[c, course[j]]:
+                parts[PART_CLASHES] += 1
+            j = previous[j]
+        previous[i] = last[cell]
+        last[cell] = i
+    for c in range(len(min_days)):
+        used = 0
+        for day in range(days):
+            used += day_count[c, day] > 0
+        parts[PART_DAYS] += min_days_cost[c] * max(0, min_days[c] - used)
+        used = 0
+        for room in range(all_rooms):
+            used += room_count[c, room] > 0
+        parts[PART_STABILITY] += stability_cost[c] * max(0, used - 1)
+    for q in range(len(set_cost)):
+        for cell in range(1, cells - 1):
+            if set_count[q, cell - 1] == 0 and set_count[q, cell + 1] == 0:
+                parts[PART_ISOLATED] += set_cost[q] * set_count[q, cell]
