@@ -1,7 +1,7 @@
 """A job's state as a pure function of its events.
 
-Owns the job's states and the one function that the projector (Redis) and the persister (PostgreSQL) both use, so that they
-cannot disagree. Must not know a store, a clock or a broker.
+Owns the job's states and the one function that the projector (Redis) and the persister (PostgreSQL) both use, so that
+they cannot disagree. Must not know a store, a clock or a broker.
 
 Events arrive at least once, and in any order between topics. So the fold is idempotent, terminal states absorb, and a
 report from an older attempt, an older claim or with an older sequence number changes nothing.
@@ -138,8 +138,11 @@ def _initial(event: Event, organization_id: UUID) -> JobState:
 
 
 def _on_requested(state: JobState, event: JobRequested) -> JobState:
-    if state.requested or _foreign(state, event.organization_id):
+    if state.requested:
         return state
+    if _foreign(state, event.organization_id):
+        # Whatever came first claimed another organisation's job: the request alone says whose it is.
+        state = _initial(event, event.organization_id)
     # What an ended job was asked to do is still worth knowing: only the status is beyond change.
     return state.changed(
         requested=True,

@@ -1,0 +1,56 @@
+"""The world being away: which errors mean it, and how long to wait before asking again.
+
+Owns the line between "try again" and "this is wrong". Must not know what was being tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import redis.exceptions
+import sqlalchemy.exc
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
+
+# A deadlock, a restarting server and a lost connection are OperationalErrors; a violated constraint is not.
+WORLD_AWAY: tuple[type[BaseException], ...] = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+    redis.exceptions.BusyLoadingError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+def is_world_away(error: BaseException) -> bool:
+    """True if the same call may succeed later without anybody changing it."""
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, KafkaError):
+        return bool(error.retriable) or isinstance(error, KafkaConnectionError | UnknownTopicOrPartitionError)
+    return isinstance(error, WORLD_AWAY)
+
+
+async def pauses(stop: asyncio.Event, first_s: float = 0.2, longest_s: float = 5.0) -> AsyncIterator[int]:
+    """Yield attempt numbers for ever, waiting longer (with jitter) between them; end when `stop` is set."""
+    attempt = 1
+    while not stop.is_set():
+        yield attempt
+        longest = min(longest_s, first_s * 2 ** min(attempt - 1, 30))
+        # Half fixed, half random: many processes that lost the same server must not return in step.
+        if await sleep_unless(stop, longest * random.uniform(0.5, 1.0)):  # noqa: S311  # jitter is no secret
+            return
+        attempt += 1
+
+
+async def sleep_unless(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait `seconds` or until `stop` is set; True if it is set."""
+    try:
+        await asyncio.wait_for(stop.wait(), timeout=seconds)
+    except TimeoutError:
+        return False
+    return True

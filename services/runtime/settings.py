@@ -1,0 +1,49 @@
+"""Settings that every service shares, read from the environment once, at start.
+
+Owns names, defaults and bounds; a bad value stops the service with a sentence that names the variable. Must not know
+what any one service does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+S = TypeVar("S", bound="RuntimeSettings")
+
+
+class RuntimeSettings(BaseSettings):
+    """Where the world is and how this process shows itself. Each service's settings extend this."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    kafka_bootstrap_servers: str = Field(description="host:port of the brokers, separated by commas.")
+    kafka_idempotent_producer: bool = Field(
+        default=True, description="Off only for the embedded broker, which has no idempotent producer."
+    )
+    kafka_request_timeout_s: float = Field(default=10.0, gt=0, description="How long one request to a broker may take.")
+    database_url: SecretStr = Field(description="postgresql+psycopg://user:password@host:port/name")
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    database_connect_timeout_s: int = Field(default=5, ge=1, le=60)
+    database_statement_timeout_s: int = Field(default=30, ge=1, le=600)
+    redis_url: SecretStr = Field(default=SecretStr(""), description="redis:// or rediss://")
+    http_host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
+    http_port: int = Field(default=8000, ge=0, le=65535)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: str = Field(default="json", pattern="^(json|text)$")
+
+
+def load(settings_type: type[S]) -> S:
+    """Settings from the environment; ends the process with exit code 2 and a message when one is missing or bad."""
+    try:
+        return settings_type()
+    except ValidationError as error:
+        lines = [
+            f"  {'_'.join(str(part) for part in found['loc']).upper()}: {found['msg']}"
+            for found in error.errors(include_input=False, include_url=False)
+        ]
+        sys.stderr.write("Settings are missing or wrong (environment variables):\n" + "\n".join(lines) + "\n")
+        raise SystemExit(2) from None
