@@ -1,0 +1,46 @@
+"""`python -m horarium.demo`: start everything, ask for a whole university's timetable, watch it, keep it, stop everything.
+
+Owns the order of the demo's steps and what it prints. Exit code 0 only if the referee finds no hard violation.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local import MissingServerError, PortTakenError, ProcessFailedError, StackRunningError
+from horarium.client import RefusedError
+from horarium.demo.platform import platform
+from horarium.demo.scenario import SIZES, run_scenario
+
+
+def main() -> int:
+    """Run the demo; size from HORARIUM_DEMO_SIZE (full or small), results into HORARIUM_DEMO_OUT (default `out/demo`)."""
+    console = Console(highlight=False)
+    size = os.environ.get("HORARIUM_DEMO_SIZE", "full")
+    if size not in SIZES:
+        console.print(f"HORARIUM_DEMO_SIZE must be one of {', '.join(SIZES)}, not {size!r}.")
+        return 2
+    # `make` and terminals end a program with SIGTERM too: leave through the same door as Ctrl-C, which stops everything.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with platform(console, Path(".horarium") / "demo") as running:
+            return run_scenario(console, running, SIZES[size], Path(os.environ.get("HORARIUM_DEMO_OUT", "out/demo")))
+    except (MissingServerError, PortTakenError, ProcessFailedError, StackRunningError, RefusedError) as error:
+        console.print(f"[bold red]The demo could not go on:[/] {error}")
+        return 1
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing is left running.")
+        return 130
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
