@@ -1,4 +1,4 @@
-"""`python -m horarium.demo`: start everything, ask for a whole university's timetable, watch it, keep it, stop everything.
+"""`python -m horarium.demo`: start everything, have a whole university timetabled, keep the result, stop everything.
 
 Owns the order of the demo's steps and what it prints. Exit code 0 only if the referee finds no hard violation.
 """
@@ -19,13 +19,13 @@ from horarium.demo.scenario import SIZES, run_scenario
 
 
 def main() -> int:
-    """Run the demo; size from HORARIUM_DEMO_SIZE (full or small), results into HORARIUM_DEMO_OUT (default `out/demo`)."""
+    """Run the demo; size from HORARIUM_DEMO_SIZE (full, small), results into HORARIUM_DEMO_OUT (`out/demo`)."""
     console = Console(highlight=False)
     size = os.environ.get("HORARIUM_DEMO_SIZE", "full")
     if size not in SIZES:
         console.print(f"HORARIUM_DEMO_SIZE must be one of {', '.join(SIZES)}, not {size!r}.")
         return 2
-    # `make` and terminals end a program with SIGTERM too: leave through the same door as Ctrl-C, which stops everything.
+    # `make` and terminals end a program with SIGTERM too: leave by the same door as Ctrl-C, which stops everything.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with platform(console, Path(".horarium") / "demo") as running:

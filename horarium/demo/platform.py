@@ -1,6 +1,7 @@
 """A whole Horarium on this machine: the local stack, migrations, topics, a first user, the four services.
 
-Owns the order in which a fresh installation comes up; the demo and `horarium up` share it. Must not know what is solved.
+Owns the order in which a fresh installation comes up; the demo and `horarium up` share it. Must not know what is
+solved.
 """
 
 from __future__ import annotations

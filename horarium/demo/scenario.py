@@ -65,8 +65,8 @@ def run_scenario(console: Console, running: Running, size: Size, out: Path) -> i
     classes = sum(len(s.classes) for c in problem.courses for k in c.configs for s in k.subparts)
     requests = sum(len(s.courses) for s in problem.students)
     console.print(
-        f"\n[bold]{problem.name}[/]: {len(problem.courses):,} courses, {classes:,} classes, {len(problem.rooms):,} rooms, "
-        f"{len(problem.instructors):,} faculty, {len(problem.students):,} students, {requests:,} course requests "
+        f"\n[bold]{problem.name}[/]: {len(problem.courses):,} courses, {classes:,} classes, "
+        f"{len(problem.rooms):,} rooms, {len(problem.instructors):,} faculty, {len(problem.students):,} students, {requests:,} course requests "
         f"({len(content) / 1e6:.1f} MB)"
     )
     with Client(running.api_url) as client:
