@@ -1,0 +1,62 @@
+"""What counts as the world being away, and how long we wait before asking again."""
+
+import asyncio
+
+import pytest
+import redis.exceptions
+import sqlalchemy.exc
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, NodeNotReadyError
+
+from services.runtime.outage import is_world_away, pauses, sleep_unless
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection")),
+        sqlalchemy.exc.TimeoutError("pool exhausted"),
+        redis.exceptions.ConnectionError("refused"),
+        redis.exceptions.BusyLoadingError("loading"),
+        KafkaConnectionError("no broker"),
+        NodeNotReadyError("broker gone"),
+        ConnectionRefusedError(111, "refused"),
+        TimeoutError("slow"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_worth_another_try(error: Exception) -> None:
+    assert is_world_away(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlalchemy.exc.IntegrityError("INSERT", {}, Exception("duplicate key")),
+        sqlalchemy.exc.ProgrammingError("SELEKT", {}, Exception("syntax error")),
+        redis.exceptions.ResponseError("wrong type"),
+        MessageSizeTooLargeError("64 MiB is enough for everybody"),
+        ValueError("a bug"),
+        KeyError("a bug"),
+    ],
+)
+def test_what_would_fail_again_is_not_retried(error: Exception) -> None:
+    assert not is_world_away(error)
+
+
+async def test_pauses_grow_up_to_the_limit_and_end_with_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    seen: list[float] = []
+    async for attempt in pauses(stop, first_s=0.01, longest_s=0.04):
+        seen.append(loop.time())
+        if attempt == 6:
+            stop.set()
+    waits = [b - a for a, b in zip(seen, seen[1:], strict=False)]
+    assert len(seen) == 6
+    assert waits[0] >= 0.004
+    assert min(waits[2:]) >= 0.018, "later waits are longer than the first"
+
+
+async def test_sleep_ends_at_once_when_stopped() -> None:
+    stop = asyncio.Event()
+    stop.set()
+    assert await asyncio.wait_for(sleep_unless(stop, 3600), timeout=1)
