@@ -174,13 +174,27 @@ solve_tasks = Table(
     Column("checkpoint_zstd", LargeBinary, nullable=True),
     Column("checkpoint_score", JSONB, nullable=True),
     Column("checkpoint_at", DateTime(timezone=True), nullable=True),
+    Column("checkpoint_elapsed_s", Float, nullable=True, comment="search time behind the checkpoint, all attempts"),
     Column("result_zstd", LargeBinary, nullable=True, comment="the VariantResult as JSON"),
     Column("error", JSONB, nullable=True),
+    Column("infeasibility", JSONB, nullable=True),
+    Column("end_reason", String(20), nullable=True, comment="finished, stopped, timed_out, cancelled or failed"),
     _created_at(),
     CheckConstraint("status IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="status"),
     Index("ix_solve_tasks_claim", "run_after", postgresql_where=text("status = 'queued'")),
     Index("ix_solve_tasks_running", "organization_id", postgresql_where=text("status = 'running'")),
     Index("ix_solve_tasks_lease", "lease_until", postgresql_where=text("status = 'running'")),
+)
+
+# A control whose job intake has not seen yet (the two topics have no mutual order); intake applies and deletes it.
+# Keyed by organisation too: a stranger who guesses a job id blocks nobody.
+solve_controls = Table(
+    "solve_controls",
+    metadata,
+    Column("job_id", Uuid, primary_key=True),
+    Column("organization_id", Uuid, primary_key=True),
+    Column("action", String(10), nullable=False),
+    _created_at(),
 )
 
 # The history of attempts: one row per claim.
