@@ -112,6 +112,9 @@ class KafkaBroker(Server):
             "message.max.bytes": LARGEST_MESSAGE_BYTES,
             "replica.fetch.max.bytes": LARGEST_MESSAGE_BYTES,
             "group.initial.rebalance.delay.ms": 0,
+            # After a kill -9 the node may register again only when its old registration has run out.
+            "broker.session.timeout.ms": 4000,
+            "broker.heartbeat.interval.ms": 1000,
             # One node cannot replicate, and few partitions start fast.
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 4,

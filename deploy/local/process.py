@@ -184,7 +184,7 @@ class ChildProcess:
         tail = "\n".join(text.splitlines()[-lines:])
         return f"--- the end of {self.log_file} ---\n{tail or '(empty)'}\n---"
 
-    def wait_until(self, is_ready: Callable[[], None], *, within: timedelta, what: str = "ready") -> None:
+    def wait_until(self, is_ready: Callable[[], object], *, within: timedelta, what: str = "ready") -> None:
         """Calls `is_ready` until it returns without an `OSError`.
 
         Raises `ProcessFailedError`, with the log's tail, when the program ends first or the time runs out.

@@ -1,0 +1,136 @@
+"""Fixtures every test may ask for, and the rules of the suite; see `stack.py` and `guards.py` for how they work.
+
+A test that asks for `stack`, `database_url`, `redis_url` or `kafka_bootstrap_servers` gets real servers, started once
+per session. Tests isolate themselves by fresh ids (and fresh databases), not by cleaning up.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from deploy.local.addresses import Addresses
+from deploy.local.stack import LocalStack
+from tests import guards
+from tests.stack import Databases, ServiceProcess, private_stack, session_stack
+
+
+class FreshDatabase(Protocol):
+    """Makes a database and returns its address."""
+
+    def __call__(self, *, migrated: bool = True) -> str:
+        """A new database, with the schema unless `migrated` is off."""
+
+
+class StartService(Protocol):
+    """Starts a service process and returns it; it ends with the test."""
+
+    def __call__(
+        self, service: str, addresses: Addresses, *, replica: str = "", ready: bool = True, **environment: str
+    ) -> ServiceProcess:
+        """Starts `python -m services.SERVICE`; `environment` is added to the addresses."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the plugin that makes skipped server tests failures."""
+    config.pluginmanager.register(guards.SkippedServerTests(), "skipped-server-tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's folder implies its marker."""
+    for item in items:
+        if marker := guards.marker_of_folder(item.path):
+            item.add_marker(marker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_left_behind() -> Iterator[None]:
+    """Fails the session when a server or a service outlives it."""
+    yield
+    guards.assert_no_process_left()
+
+
+@pytest.fixture(autouse=True)
+def no_server_by_accident(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that is not marked `integration` or `e2e` cannot connect to anything."""
+    if guards.needs_server(request.node):
+        yield
+    else:
+        with guards.no_connections(request.node.nodeid):
+            yield
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    """PostgreSQL, Redis and the broker that the tests share. A test that breaks servers asks for `own_stack`."""
+    with session_stack() as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def addresses(stack: LocalStack) -> Addresses:
+    """Where the shared servers answer; `dataclasses.replace` it to use a fresh database."""
+    return stack.addresses
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap_servers(addresses: Addresses) -> str:
+    """The shared broker."""
+    return addresses.kafka_bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def redis_url(addresses: Addresses) -> str:
+    """The shared Redis."""
+    return addresses.redis_url
+
+
+@pytest.fixture(scope="session")
+def databases(addresses: Addresses) -> Iterator[Databases]:
+    """Makes databases on the shared PostgreSQL; all are dropped at the end of the session."""
+    made = Databases(addresses.database_url)
+    yield made
+    made.drop_all()
+
+
+@pytest.fixture(scope="module")
+def database_url(databases: Databases) -> str:
+    """A migrated database that the tests of one module share."""
+    return databases.fresh()
+
+
+@pytest.fixture(scope="session")
+def fresh_database(databases: Databases) -> FreshDatabase:
+    """Makes a database for whoever needs one alone."""
+    return databases.fresh
+
+
+@pytest.fixture
+def fresh_id() -> Callable[[str], str]:
+    """Makes names that no other test uses: `fresh_id("topic")` is "topic-3fa9c1d2"."""
+    return lambda prefix: f"{prefix}-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def own_stack() -> Iterator[Callable[[], LocalStack]]:
+    """Starts private servers that the test may kill, freeze and restart; they end with the test."""
+    with ExitStack() as exits:
+        yield lambda: exits.enter_context(private_stack())
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[StartService]:
+    """Starts service processes; when the test ends they are stopped, and none of their children may be left."""
+    with ExitStack() as exits:
+
+        def start(
+            service: str, addresses: Addresses, *, replica: str = "", ready: bool = True, **environment: str
+        ) -> ServiceProcess:
+            process = ServiceProcess(service, addresses, tmp_path, environment=environment, replica=replica)
+            exits.callback(process.close)
+            return process.start(ready=ready)
+
+        yield start

@@ -1,0 +1,129 @@
+"""Keeps the test suite honest: unit tests reach no server, skipped server tests are failures where it counts, and no
+process outlives the session.
+
+Knows nothing of the servers themselves.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg.generators
+import pytest
+
+from deploy.local.process import KEEPER
+
+SERVER_MARKERS = ("integration", "e2e")
+ORPHANS_GONE_WITHIN_S = 10.0
+
+
+def marker_of_folder(path: Path) -> str | None:
+    """The marker that a test file's folder implies."""
+    return next((marker for marker in SERVER_MARKERS if f"tests/{marker}/" in path.as_posix()), None)
+
+
+def needs_server(item: pytest.Item) -> bool:
+    """True when the test says that it talks to a server."""
+    return any(item.get_closest_marker(marker) is not None for marker in SERVER_MARKERS)
+
+
+@contextmanager
+def no_connections(test: str) -> Iterator[None]:
+    """Inside, connecting to anything but a socket file fails with a sentence that names the missing marker.
+
+    Covers Python's sockets (asyncio, httpx, aiokafka, redis) and psycopg, which connects in C.
+    """
+
+    def refuse(target: object) -> None:
+        pytest.fail(
+            f"{test} tried to connect to {target}, but it is not marked as a test that needs a server. Move it to "
+            "tests/integration (or mark it `@pytest.mark.integration`) and take the address from the fixtures in "
+            "tests/conftest.py; or give it a fake.",
+            pytrace=False,
+        )
+
+    class Guarded:
+        def __init__(self, original: Any) -> None:
+            self.original = original
+
+        def __get__(self, instance: socket.socket, owner: type) -> Any:
+            if instance is None or instance.family == socket.AF_UNIX:
+                return self.original.__get__(instance, owner)
+            return refuse
+
+    def refuse_psycopg(conninfo: str, *, timeout: float = 0.0) -> None:
+        refuse("PostgreSQL")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, Guarded(getattr(socket.socket, name)))
+        patch.setattr(psycopg.generators, "connect", refuse_psycopg)
+        yield
+
+
+class SkippedServerTests:
+    """A pytest plugin: where HORARIUM_STRICT=1 or CI=true, a skipped server test fails the session.
+
+    A test suite that silently skips what it could not reach looks green and shows nothing.
+    """
+
+    def __init__(self) -> None:
+        self.strict = os.environ.get("HORARIUM_STRICT") == "1" or os.environ.get("CI", "").lower() in ("1", "true")
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remembers a skipped server test; an expected failure is not a skip."""
+        if report.skipped and not hasattr(report, "wasxfail") and set(SERVER_MARKERS) & set(report.keywords):
+            self.skipped.append(f"{report.nodeid}: {_reason(report)}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remembers a whole file that skipped itself."""
+        if report.skipped and marker_of_folder(Path(report.nodeid)) is not None:
+            self.skipped.append(f"{report.nodeid}: {_reason(report)}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fails a session that otherwise passed."""
+        if (
+            self.strict
+            and self.skipped
+            and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Says which and why."""
+        if not self.strict or not self.skipped:
+            return
+        terminalreporter.section("server tests must not be skipped here (CI or HORARIUM_STRICT=1)", red=True)
+        for line in self.skipped:
+            terminalreporter.line(f"FAILED {line}")
+
+
+def assert_no_process_left() -> None:
+    """Fails when this session still has a server or service process, waiting a moment for those that are ending."""
+    deadline = time.monotonic() + ORPHANS_GONE_WITHIN_S
+    while (left := _kept_processes()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left, "the test session left processes behind:\n" + "\n".join(left)
+
+
+def _kept_processes() -> list[str]:
+    """The keepers below this process, each of which holds a server or service."""
+    left = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            command = process.cmdline()
+            if str(KEEPER) in command and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(f"{process.pid}: {' '.join(command[command.index('--') + 1 :])}")
+        except psutil.NoSuchProcess:
+            continue
+    return left
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
