@@ -52,6 +52,15 @@ class Client:
         self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
         self._http.cookies.clear()
 
+    @property
+    def token(self) -> str:
+        """The bearer token, for other programs of the same user."""
+        return self._http.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def correlate(self, correlation_id: str) -> None:
+        """Send this correlation id with every request: it appears in the logs of every service."""
+        self._http.headers["X-Correlation-ID"] = correlation_id
+
     def upload(self, content: bytes, content_type: str = "application/json", name: str | None = None) -> dict[str, Any]:
         """The stored problem: its `id` and a summary."""
         params = {"name": name} if name else {}
@@ -96,8 +105,12 @@ class Client:
             _body(answer)
         return answer.content
 
+    def attempt(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """One request as it is answered, refusals included."""
+        return self._http.request(method, path, **arguments)
+
     def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        return _body(self._http.request(method, path, **arguments))
+        return _body(self.attempt(method, path, **arguments))
 
 
 def _body(answer: httpx.Response) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""Consuming on a real broker: what is acknowledged, what is retried, what becomes a dead letter."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from horarium.commands.topics import apply_topics
+from schemas.events import ControlAction, JobControl
+from schemas.topics import JOB_CONTROL
+from services.runtime.background import running
+from services.runtime.kafka import Kafka, Received
+from services.runtime.settings import RuntimeSettings
+
+
+@pytest.fixture
+def settings(kafka_bootstrap_servers: str) -> RuntimeSettings:
+    return RuntimeSettings(
+        kafka_bootstrap_servers=kafka_bootstrap_servers,
+        kafka_idempotent_producer=False,
+        database_url="postgresql+psycopg://unused",
+    )
+
+
+def a_control() -> JobControl:
+    return JobControl(job_id=uuid.uuid4(), organization_id=uuid.uuid4(), action=ControlAction.STOP)
+
+
+Handle = Callable[[JobControl, Received], Awaitable[None]]
+
+
+@asynccontextmanager
+async def consuming(settings: RuntimeSettings, handle: Handle, group: str) -> AsyncIterator[Kafka]:
+    """A connected consumer of `job.control`."""
+    await apply_topics(settings.kafka_bootstrap_servers)
+    kafka = Kafka(settings, "test")
+    kafka.subscribe(JOB_CONTROL, [JobControl], handle, group=group)
+    async with running({"kafka": kafka.run}):
+        await _until(kafka.ping)
+        yield kafka
+
+
+async def _until(check: Callable[[], Awaitable[None]], within_s: float = 30) -> None:
+    async with asyncio.timeout(within_s):
+        while True:
+            try:
+                return await check()
+            except OSError:
+                await asyncio.sleep(0.05)
+
+
+async def _dead_letter_of(settings: RuntimeSettings, marker: bytes) -> ConsumerRecord:
+    consumer = AIOKafkaConsumer(
+        f"{JOB_CONTROL}.dlq", bootstrap_servers=settings.kafka_bootstrap_servers, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            async for record in consumer:
+                if marker in (record.value or b""):
+                    return record
+    finally:
+        await consumer.stop()
+    raise AssertionError("the stream of a topic has no end")
+
+
+async def test_a_message_is_handled_again_until_the_world_is_back(settings: RuntimeSettings) -> None:
+    event = a_control()
+    attempts = 0
+    done = asyncio.Event()
+
+    async def handle(received: JobControl, _where: Received) -> None:
+        nonlocal attempts
+        if received.job_id != event.job_id:
+            return
+        attempts += 1
+        if attempts < 3:
+            raise ConnectionRefusedError("database away")
+        done.set()
+
+    async with consuming(settings, handle, f"retry-{uuid.uuid4()}") as kafka:
+        await kafka.publish(event)
+        await asyncio.wait_for(done.wait(), 30)
+    assert attempts == 3
+
+
+async def test_our_own_error_dead_letters_the_message_and_the_next_one_is_handled(settings: RuntimeSettings) -> None:
+    bad, good = a_control(), a_control()
+    done = asyncio.Event()
+
+    async def handle(received: JobControl, _where: Received) -> None:
+        if received.job_id == bad.job_id:
+            raise KeyError("a defect of ours")
+        if received.job_id == good.job_id:
+            done.set()
+
+    group = f"defect-{uuid.uuid4()}"
+    async with consuming(settings, handle, group) as kafka:
+        await kafka.publish(bad)
+        await kafka.publish(good)
+        await asyncio.wait_for(done.wait(), 30)
+        letter = await _dead_letter_of(settings, str(bad.job_id).encode())
+    headers = dict(letter.headers)
+    assert headers["dlq_reason"] == b"handler_error"
+    assert headers["dlq_group"] == group.encode()
+    assert headers["ce_id"] == str(bad.event_id).encode(), "the original headers are kept"
+
+
+async def test_a_handled_message_is_not_delivered_to_the_group_again(settings: RuntimeSettings) -> None:
+    group = f"once-{uuid.uuid4()}"
+    first, second = a_control(), a_control()
+    seen: list[uuid.UUID] = []
+    arrived = asyncio.Event()
+
+    async def handle(received: JobControl, _where: Received) -> None:
+        if received.job_id in (first.job_id, second.job_id):
+            seen.append(received.job_id)
+            arrived.set()
+
+    async with consuming(settings, handle, group) as kafka:
+        await kafka.publish(first)
+        await asyncio.wait_for(arrived.wait(), 30)
+    arrived.clear()
+    async with consuming(settings, handle, group) as kafka:
+        await kafka.publish(second)
+        await asyncio.wait_for(arrived.wait(), 30)
+    assert seen == [first.job_id, second.job_id]
