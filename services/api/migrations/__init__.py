@@ -1,0 +1,1 @@
+"""The database's history: one Alembic revision after another, from the tables in `schemas.tables`."""

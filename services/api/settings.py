@@ -1,0 +1,43 @@
+"""The api service's settings, from the environment.
+
+Owns names, defaults and bounds. Must not know what any of them does.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from schemas.problem.read import MAX_PROBLEM_BYTES
+from services.runtime.tokens import TokenSettings
+
+
+class ApiSettings(TokenSettings):
+    """What api needs beside the shared settings."""
+
+    access_token_lifetime_s: int = Field(
+        default=8 * 3600, ge=60, le=7 * 24 * 3600, description="A working day; after it the user signs in again."
+    )
+    cookie_secure: bool = Field(default=True, description="Off only where the web address is plain http.")
+    progress_base_url: str = Field(
+        default="", max_length=500, description="Where progress answers; empty when both share one web address."
+    )
+    max_upload_bytes: int = Field(default=MAX_PROBLEM_BYTES, ge=1024, le=MAX_PROBLEM_BYTES)
+    body_timeout_s: float = Field(default=120.0, gt=0, le=3600, description="How long a request's body may take.")
+    work_processes: int = Field(
+        default=2, ge=1, le=32, description="Child processes that read problems and write exports."
+    )
+    work_queue: int = Field(default=32, ge=1, le=1000, description="Requests that may wait for a child process.")
+    work_timeout_s: float = Field(default=60.0, gt=0, le=600, description="How long a child process may take.")
+    work_memory_mib: int = Field(default=4096, ge=512, description="Address space of a child process.")
+    relay_batch: int = Field(default=100, ge=1, le=1000, description="Events published per database transaction.")
+    relay_poll_s: float = Field(default=1.0, gt=0, le=60, description="How often the outbox is read without a hint.")
+    relay_publish_timeout_s: float = Field(
+        default=5.0, gt=0, le=30, description="Longest wait for the broker; the rows are locked meanwhile."
+    )
+    idempotency_key_lifetime_h: int = Field(default=24, ge=1, le=24 * 30)
+
+    @property
+    def access_token_lifetime(self) -> timedelta:
+        return timedelta(seconds=self.access_token_lifetime_s)
