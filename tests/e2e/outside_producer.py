@@ -9,24 +9,30 @@ import json
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 
-async def main(servers: str, document: str, problem: str, organization_id: str) -> None:
-    """Publish one request for the problem in a file, then print the `solve.completed` event of that job."""
-    api = json.loads(Path(document).read_text())
+async def main(servers: str, api: dict[str, Any], problem: dict[str, Any], organization_id: str) -> None:
+    """Publish one request for the problem, then print the `solve.completed` event of that job."""
     channels = {channel["address"]: channel for channel in api["channels"].values()}
     (reference,) = channels["job.requested"]["messages"].values()
     message = api["components"]["messages"][reference["$ref"].rsplit("/", 1)[1]]
     job_id, event_id = str(uuid.uuid4()), str(uuid.uuid4())
-    body = {"event_id": event_id, "job_id": job_id, "organization_id": organization_id, "correlation_id": "outside-1"}
-    body |= {"occurred_at": "2026-11-23T08:00:00Z", "options": {"time_limit_s": 2}}
-    body |= {"problem": json.loads(Path(problem).read_text())}
+    body: dict[str, Any] = {
+        "event_id": event_id,
+        "job_id": job_id,
+        "organization_id": organization_id,
+        "correlation_id": "outside-1",
+    }
+    body |= {"occurred_at": "2026-11-23T08:00:00Z", "options": {"time_limit_s": 2}, "problem": problem}
     headers = {"ce_specversion": "1.0", "ce_id": event_id, "ce_type": message["name"], "ce_source": "/outside"}
     headers |= {"ce_subject": job_id, "content-type": message["contentType"]}
     wire = [(name, value.encode()) for name, value in headers.items()]
-    results = AIOKafkaConsumer("solve.completed", bootstrap_servers=servers, max_partition_fetch_bytes=2**26)
+    results = AIOKafkaConsumer(
+        "solve.completed", bootstrap_servers=servers, auto_offset_reset="earliest", max_partition_fetch_bytes=2**26
+    )
     async with AIOKafkaProducer(bootstrap_servers=servers) as producer, results:
         await producer.send_and_wait("job.requested", json.dumps(body).encode(), key=job_id.encode(), headers=wire)
         async for record in results:
@@ -35,4 +41,6 @@ async def main(servers: str, document: str, problem: str, organization_id: str) 
                 return
 
 
-asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 60))
+servers, document, problem, organization_id = sys.argv[1:]
+contents = [json.loads(Path(file).read_text()) for file in (document, problem)]
+asyncio.run(asyncio.wait_for(main(servers, *contents, organization_id), 60))
