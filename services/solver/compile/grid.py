@@ -136,10 +136,12 @@ def compile_grid(expanded: ExpandedProblem) -> GridModel:
             min_days_cost[course[classes[0]]] += cost
     sets_of: list[list[int]] = [[] for _ in groups]
     costly = [(members, cost) for members, cost in compact.items() if cost]
-    for index, (members, _) in enumerate(costly):
-        for group in np.unique(course[list(members)]).tolist():
+    courses_of = [np.unique(course[list(members)]).tolist() for members, _ in costly]
+    for index, together in enumerate(courses_of):
+        for group in together:
             sets_of[group].append(index)
     set_first, sets = _lists(sets_of)
+    member_first, members_of_sets = _lists(courses_of)
 
     return GridModel(
         lectures=len(expanded.classes),
@@ -166,6 +168,8 @@ def compile_grid(expanded: ExpandedProblem) -> GridModel:
         set_first=set_first,
         sets=sets,
         set_cost=np.array([cost for _, cost in costly], np.int32),
+        member_first=member_first,
+        members=members_of_sets,
         cell_day=cell_day,
         cell_time=cell_time,
         bound=_bound(expanded, groups, min_days, min_days_cost, costly),

@@ -1,13 +1,11 @@
-"""The compiled part of the period-grid search: exact move evaluation and annealing over flat arrays.
+"""The annealing kernel of the period grid: moves, their exact evaluation, acceptance, upkeep of the tables.
 
-Owns the tables of a timetable on the grid (what is counted where), the moves and the acceptance rule. Array meanings are
-in `services.solver.engine.grid.model`; table meanings in `services.solver.engine.grid.state`. Must not know clocks,
-budgets or when to stop.
+Owns what happens within a slice. The arrays' meanings are in `services.solver.engine.grid.model`, the tables' in
+`services.solver.engine.grid.state`; `tables` counts the same from scratch. Must not know clocks, budgets or stopping.
 
-Move evaluation follows the usual layout of annealing for this problem: R. Bellio, S. Ceschia, L. Di Gaspero, A. Schaerf,
-T. Urli, "Feature-based tuning of simulated annealing applied to the curriculum-based course timetabling problem",
-Computers & Operations Research 65 (2016). A rejected move (95 to 99 of 100) costs a few reads; an accepted one updates
-the clash table of the course's neighbours.
+Neighbourhood and cost follow R. Bellio, S. Ceschia, L. Di Gaspero, A. Schaerf, T. Urli, "Feature-based tuning of
+simulated annealing applied to the curriculum-based course timetabling problem", Computers & Operations Research 65
+(2016). A rejected move (95 to 99 of 100) costs a few reads; an accepted one updates the tables of all it touches.
 """
 
 from __future__ import annotations
@@ -23,10 +21,6 @@ Array = Any
 # Indices into `totals`.
 CLASHES, UNPLACED, COST, BEST_HARD, BEST_COST, MOVES, ACCEPTED, BESTS = range(8)
 TOTALS = 8
-
-# Indices into the result of `tally`.
-PART_UNPLACED, PART_CLASHES, PART_TIME, PART_ROOM, PART_DAYS, PART_STABILITY, PART_ISOLATED = range(7)
-PARTS = 7
 
 # Acceptance thresholds are drawn from this many equally likely quantiles of the exponential distribution.
 QUANTILES = 4096
@@ -67,14 +61,22 @@ def place_cost(
 
 @njit(cache=True, nogil=True)
 def shift_in_sets(
-    course: Any, origin: Any, target: Any, set_first: Array, sets: Array, set_cost: Array, set_count: Array
+    course: Any,
+    origin: Any,
+    target: Any,
+    set_first: Array,
+    sets: Array,
+    set_cost: Array,
+    set_count: Array,
+    set_change: Array,
 ) -> Any:
-    """Move one lecture of a course from cell to cell in all its compact sets; returns the change of cost.
+    """Move one lecture of a course from cell to cell in the counts of its compact sets; returns the change of cost.
 
-    Exact whatever the order of several such shifts, so a shift back undoes it.
+    Writes each set's change of isolated lectures to `set_change`. Exact whatever the order of several shifts.
     """
-    delta = 0
-    for k in range(set_first[course], set_first[course + 1]):
+    first = set_first[course]
+    delta = np.int64(0)
+    for k in range(first, set_first[course + 1]):
         q = sets[k]
         row = set_count[q]
         alone = 0
@@ -83,7 +85,7 @@ def shift_in_sets(
         if before == 0 and after == 0:
             alone -= 1
         elif left == 0:
-            # The neighbours lose their last company unless they have some on the other side.
+            # The neighbours lose this company; they are alone now unless they have some on their other side.
             if before > 0 and row[origin - 2] == 0:
                 alone += before
             if after > 0 and row[origin + 2] == 0:
@@ -99,7 +101,8 @@ def shift_in_sets(
             if after > 0 and row[target + 2] == 0:
                 alone -= after
         row[target] = found + 1
-        delta += alone * set_cost[q]
+        set_change[k - first] = alone
+        delta += np.int64(alone) * set_cost[q]
     return delta
 
 
@@ -110,6 +113,27 @@ def unshift_in_sets(course: Any, origin: Any, target: Any, set_first: Array, set
         row = set_count[sets[k]]
         row[origin] += 1
         row[target] -= 1
+
+
+@njit(cache=True, nogil=True)
+def settle_sets(
+    course: Any,
+    set_first: Array,
+    sets: Array,
+    set_cost: Array,
+    set_change: Array,
+    member_first: Array,
+    members: Array,
+    isolation: Array,
+) -> None:
+    """After an accepted shift: tell every course of a set that became cheaper or dearer."""
+    first = set_first[course]
+    for k in range(first, set_first[course + 1]):
+        if set_change[k - first] != 0:
+            q = sets[k]
+            change = np.int64(set_change[k - first]) * set_cost[q]
+            for x in range(member_first[q], member_first[q + 1]):
+                isolation[members[x]] += change
 
 
 @njit(cache=True, nogil=True)
@@ -172,9 +196,10 @@ def anneal(
     set_first: Array,
     sets: Array,
     set_cost: Array,
+    member_first: Array,
+    members: Array,
     cell_day: Array,
     course_gain: Array,
-    set_gain: Array,
     exponential: Array,
     cell_of: Array,
     room_of: Array,
@@ -182,6 +207,8 @@ def anneal(
     occupant: Array,
     clash: Array,
     set_count: Array,
+    set_change: Array,
+    isolation: Array,
     day_count: Array,
     days_used: Array,
     room_count: Array,
@@ -204,15 +231,20 @@ def anneal(
     timetable met so far, current one included.
     """
     lectures = len(course)
-    cooling = (temperature_to / temperature_from) ** (MOVES_PER_TEMPERATURE / max(moves, 1))
-    temperature = temperature_from / cooling
+    cooling = temperature_to / temperature_from
+    temperature = temperature_from
     exchange_below = np.uint64(exchange_share * 4294967296.0)
     keep_room_below = np.uint64(keep_room_share * 4096.0)
+    unplaced = totals[UNPLACED]
+    hard = totals[CLASHES] + unplaced
+    total = totals[COST]
+    best_hard, best_total = totals[BEST_HARD], totals[BEST_COST]
+    bests, accepted = 0, 0
     unsaved = False
     made = 0
     while made < moves:
         if made % MOVES_PER_TEMPERATURE == 0:
-            temperature *= cooling
+            temperature = temperature_from * cooling ** (made / moves)
         made += 1
         bits = next_random(random)
         i = below(bits, lectures)
@@ -248,11 +280,11 @@ def anneal(
             clashes = clash[c, new_cell] - clash[c, cell] + conflict[c, c]
             if j >= 0:
                 clashes += clash[d, cell] - clash[d, new_cell] + conflict[d, d] - 2 * conflict[c, d]
-        # The rest can gain this much at most, so most moves end here.
-        rest = paid[i] + course_gain[c]
+        # The rest can gain at most what is being paid now, so most moves end here.
+        rest = paid[i] + course_gain[c] + isolation[c]
         if j >= 0:
-            rest += paid[j] + course_gain[d]
-        if totals[UNPLACED] == 0 and hard_weight * clashes - rest > threshold:
+            rest += paid[j] + course_gain[d] + isolation[d]
+        if unplaced == 0 and hard_weight * clashes - rest > threshold:
             continue
 
         # Options: a move may not raise the number of lectures in places that are no option.
@@ -267,7 +299,7 @@ def anneal(
             if cost_j < 0:
                 outside += 1
                 cost_j = 0
-        if totals[UNPLACED] > 0:
+        if unplaced > 0:
             if place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable) < 0:
                 outside -= 1
             if j >= 0 and place_cost(j, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable) < 0:
@@ -276,10 +308,10 @@ def anneal(
             continue
         delta = hard_weight * (clashes + outside)
         cost = cost_i - paid[i]
-        rest = set_gain[c]
+        rest = isolation[c]
         if j >= 0:
             cost += cost_j - paid[j]
-            rest += set_gain[d]
+            rest += isolation[d]
         if room != new_room:
             if room_count[c, room] == 1:
                 cost -= stability_cost[c]
@@ -310,14 +342,17 @@ def anneal(
                     cost += min_days_cost[d] * (max(0, min_days[d] - new_days) - max(0, min_days[d] - days))
             if delta + cost - rest > threshold:
                 continue
-            cost += shift_in_sets(c, cell, new_cell, set_first, sets, set_cost, set_count)
+            cost += shift_in_sets(c, cell, new_cell, set_first, sets, set_cost, set_count, set_change[0])
             if j >= 0:
-                cost += shift_in_sets(d, new_cell, cell, set_first, sets, set_cost, set_count)
+                cost += shift_in_sets(d, new_cell, cell, set_first, sets, set_cost, set_count, set_change[1])
             if delta + cost > threshold:
                 unshift_in_sets(c, cell, new_cell, set_first, sets, set_count)
                 if j >= 0:
                     unshift_in_sets(d, new_cell, cell, set_first, sets, set_count)
                 continue
+            settle_sets(c, set_first, sets, set_cost, set_change[0], member_first, members, isolation)
+            if j >= 0:
+                settle_sets(d, set_first, sets, set_cost, set_change[1], member_first, members, isolation)
         elif delta + cost > threshold:
             continue
 
@@ -326,7 +361,7 @@ def anneal(
             best_cell[:] = cell_of
             best_room[:] = room_of
             unsaved = False
-        totals[ACCEPTED] += 1
+        accepted += 1
         move_course(
             c, cell, new_cell, room, new_room, cell_day, neighbour_first, neighbours,
             clash, day_count, days_used, room_count, rooms_used,
@@ -340,239 +375,25 @@ def anneal(
                 clash, day_count, days_used, room_count, rooms_used,
             )  # fmt: skip
             cell_of[j], room_of[j], paid[j] = cell, room, cost_j
-        totals[CLASHES] += clashes
-        totals[UNPLACED] += outside
-        totals[COST] += cost
-        hard = totals[CLASHES] + totals[UNPLACED]
-        if hard < totals[BEST_HARD] or (hard == totals[BEST_HARD] and totals[COST] < totals[BEST_COST]):
-            totals[BEST_HARD] = hard
-            totals[BEST_COST] = totals[COST]
-            totals[BESTS] += 1
+        hard += clashes + outside
+        unplaced += outside
+        total += cost
+        if hard < best_hard or (hard == best_hard and total < best_total):
+            best_hard = hard
+            best_total = total
+            bests += 1
             unsaved = True
-            if hard == 0 and totals[COST] <= target:
+            if hard == 0 and total <= target:
                 break
     if unsaved:
         best_cell[:] = cell_of
         best_room[:] = room_of
+    totals[CLASHES] = hard - unplaced
+    totals[UNPLACED] = unplaced
+    totals[COST] = total
+    totals[BEST_HARD] = best_hard
+    totals[BEST_COST] = best_total
+    totals[BESTS] += bests
+    totals[ACCEPTED] += accepted
     totals[MOVES] += made
     return made
-
-
-@njit(cache=True, nogil=True)
-def place_all(
-    course: Array,
-    time_row: Array,
-    room_row: Array,
-    time_cost: Array,
-    room_cost: Array,
-    time_first: Array,
-    time_cells: Array,
-    room_first: Array,
-    room_list: Array,
-    usable: Array,
-    neighbour_first: Array,
-    neighbours: Array,
-    cell_time: Array,
-    order: Array,
-    cell_of: Array,
-    room_of: Array,
-    random: Array,
-) -> None:
-    """Give every lecture its own place: lectures with cell -1 are placed in `order`, the others stay.
-
-    Takes the free option with the fewest clashes (a random one of them); where no option is free, any free place.
-    """
-    cells, all_rooms = time_cost.shape[1], room_cost.shape[1]
-    courses = len(neighbour_first) - 1
-    taken = np.zeros((cells, all_rooms), np.uint8)
-    held = np.zeros((courses, cells), np.int32)
-    for i in range(len(course)):
-        if cell_of[i] >= 0:
-            taken[cell_of[i], room_of[i]] = 1
-            held[course[i], cell_of[i]] += 1
-    clashes = np.zeros(cells, np.int32)
-    spare_cell, spare_room = 0, 0
-    for i in order:
-        if cell_of[i] >= 0:
-            continue
-        c = course[i]
-        clashes[:] = 0
-        for k in range(neighbour_first[c], neighbour_first[c + 1]):
-            clashes += held[neighbours[k]]
-        found, fewest = -1, 1 << 30
-        row, rooms = time_row[i], room_row[i]
-        ties = 0
-        for k in range(time_first[row], time_first[row + 1]):
-            cell = time_cells[k]
-            if clashes[cell] > fewest:
-                continue
-            cheapest, chosen = 1 << 30, -1
-            for r in range(room_first[rooms], room_first[rooms + 1]):
-                room = room_list[r]
-                if not taken[cell, room] and usable[room, cell] and room_cost[rooms, room] < cheapest:
-                    cheapest, chosen = room_cost[rooms, room], room
-            if chosen < 0:
-                continue
-            ties = 1 if clashes[cell] < fewest else ties + 1
-            fewest = clashes[cell]
-            if below(next_random(random), ties) == 0:
-                found = cell
-                room_of[i] = chosen
-        if found < 0:
-            while taken[spare_cell, spare_room] or cell_time[spare_cell] < 0:
-                spare_room += 1
-                if spare_room == all_rooms:
-                    spare_room = 0
-                    spare_cell += 1
-            found = spare_cell
-            room_of[i] = spare_room
-        cell_of[i] = found
-        taken[found, room_of[i]] = 1
-        held[c, found] += 1
-
-
-@njit(cache=True, nogil=True)
-def count_tables(
-    course: Array,
-    time_row: Array,
-    room_row: Array,
-    time_cost: Array,
-    room_cost: Array,
-    usable: Array,
-    neighbour_first: Array,
-    neighbours: Array,
-    min_days: Array,
-    min_days_cost: Array,
-    stability_cost: Array,
-    set_first: Array,
-    sets: Array,
-    set_cost: Array,
-    cell_day: Array,
-    cell_of: Array,
-    room_of: Array,
-    paid: Array,
-    occupant: Array,
-    clash: Array,
-    set_count: Array,
-    day_count: Array,
-    days_used: Array,
-    room_count: Array,
-    rooms_used: Array,
-    totals: Array,
-) -> None:
-    """Fill every table and the current totals from the lectures' places."""
-    occupant[:] = -1
-    clash[:] = 0
-    set_count[:] = 0
-    day_count[:] = 0
-    days_used[:] = 0
-    room_count[:] = 0
-    rooms_used[:] = 0
-    unplaced, cost, twice_clashes = 0, 0, 0
-    for i in range(len(course)):
-        c, cell, room = course[i], cell_of[i], room_of[i]
-        occupant[cell, room] = i
-        paid[i] = place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable)
-        if paid[i] < 0:
-            unplaced += 1
-            paid[i] = 0
-        cost += paid[i]
-        for k in range(neighbour_first[c], neighbour_first[c + 1]):
-            clash[neighbours[k], cell] += 1
-            # The course's own list holds the course itself where two of its lectures may not meet; the lecture is then
-            # found to clash with itself, which the totals below take off again.
-            if neighbours[k] == c:
-                twice_clashes -= 1
-        for k in range(set_first[c], set_first[c + 1]):
-            set_count[sets[k], cell] += 1
-        day_count[c, cell_day[cell]] += 1
-        room_count[c, room] += 1
-    for i in range(len(course)):
-        twice_clashes += clash[course[i], cell_of[i]]
-    for c in range(len(min_days)):
-        for day in range(day_count.shape[1]):
-            if day_count[c, day] > 0:
-                days_used[c] += 1
-        for room in range(room_count.shape[1]):
-            if room_count[c, room] > 0:
-                rooms_used[c] += 1
-        cost += min_days_cost[c] * max(0, min_days[c] - days_used[c])
-        cost += stability_cost[c] * (rooms_used[c] - 1)
-    for q in range(len(set_cost)):
-        for cell in range(1, set_count.shape[1] - 1):
-            if set_count[q, cell - 1] == 0 and set_count[q, cell + 1] == 0:
-                cost += set_cost[q] * set_count[q, cell]
-    totals[CLASHES] = twice_clashes // 2
-    totals[UNPLACED] = unplaced
-    totals[COST] = cost
-
-
-@njit(cache=True, nogil=True)
-def tally(
-    course: Array,
-    time_row: Array,
-    room_row: Array,
-    time_cost: Array,
-    room_cost: Array,
-    usable: Array,
-    conflict: Array,
-    min_days: Array,
-    min_days_cost: Array,
-    stability_cost: Array,
-    set_first: Array,
-    sets: Array,
-    set_cost: Array,
-    cell_day: Array,
-    cell_of: Array,
-    room_of: Array,
-    parts: Array,
-) -> None:
-    """Count a timetable by part, as the referee does: lectures in places that are no option do not take part.
-
-    `parts` is int64[PARTS]; a cell of -1 means unplaced too.
-    """
-    lectures, cells, all_rooms = len(course), time_cost.shape[1], room_cost.shape[1]
-    days = 0
-    for cell in range(cells):
-        days = max(days, cell_day[cell] + 1)
-    parts[:] = 0
-    last = np.full(cells, -1, np.int64)  # lectures of a cell as a chain: the last one, and each one's previous
-    previous = np.full(lectures, -1, np.int64)
-    day_count = np.zeros((len(min_days), days), np.int32)
-    room_count = np.zeros((len(min_days), all_rooms), np.int32)
-    set_count = np.zeros((len(set_cost), cells), np.int32)
-    for i in range(lectures):
-        cell, room = cell_of[i], room_of[i]
-        if cell < 0 or room < 0:
-            parts[PART_UNPLACED] += 1
-            continue
-        if place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable) < 0:
-            parts[PART_UNPLACED] += 1
-            continue
-        c = course[i]
-        parts[PART_TIME] += time_cost[time_row[i], cell]
-        parts[PART_ROOM] += room_cost[room_row[i], room]
-        day_count[c, cell_day[cell]] += 1
-        room_count[c, room] += 1
-        for k in range(set_first[c], set_first[c + 1]):
-            set_count[sets[k], cell] += 1
-        j = last[cell]
-        while j >= 0:
-            if conflict[c, course[j]]:
-                parts[PART_CLASHES] += 1
-            j = previous[j]
-        previous[i] = last[cell]
-        last[cell] = i
-    for c in range(len(min_days)):
-        used = 0
-        for day in range(days):
-            used += day_count[c, day] > 0
-        parts[PART_DAYS] += min_days_cost[c] * max(0, min_days[c] - used)
-        used = 0
-        for room in range(all_rooms):
-            used += room_count[c, room] > 0
-        parts[PART_STABILITY] += stability_cost[c] * max(0, used - 1)
-    for q in range(len(set_cost)):
-        for cell in range(1, cells - 1):
-            if set_count[q, cell - 1] == 0 and set_count[q, cell + 1] == 0:
-                parts[PART_ISOLATED] += set_cost[q] * set_count[q, cell]

@@ -12,13 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.solver.engine.grid import kernel
+from services.solver.engine.grid import kernel, tables
 from services.solver.engine.grid.model import GridModel, Int32s
 from services.solver.engine.search import Assignment
-
-# A lecture that leaves a cell and enters another changes each compact set by at most: itself no longer alone, and the
-# neighbours left and right of its new cell no longer alone.
-_GAIN_PER_SET = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,8 @@ class GridState:
     cell_of[lectures], room_of[lectures]: the places; paid[lectures]: time and room cost there.
     occupant[cells, all rooms]: lecture or -1. clash[courses, cells]: lectures in the cell that a lecture of the course
     must not meet. set_count[compact sets, cells], day_count[courses, days], room_count[courses, all rooms]: lectures;
-    days_used[courses], rooms_used[courses]: non-zero entries of the latter two. totals: see `kernel`.
+    days_used[courses], rooms_used[courses]: non-zero entries of the latter two. isolation[courses]: what the course's
+    compact sets cost now, so no move of the course can gain more there. totals: see `kernel`.
     """
 
     def __init__(self, model: GridModel, seed: int, start: Assignment | None = None) -> None:
@@ -58,10 +55,10 @@ class GridState:
         self.room_count = np.zeros((model.courses, rooms), np.int16)
         self.rooms_used = np.zeros(model.courses, np.int16)
         self.totals = np.zeros(kernel.TOTALS, np.int64)
-        by_set = np.zeros(model.courses, np.int64)
-        np.add.at(by_set, np.repeat(np.arange(model.courses), np.diff(model.set_first)), model.set_cost[model.sets])
-        self._set_gain = (_GAIN_PER_SET * by_set).astype(np.int32)
-        self._course_gain = (self._set_gain + model.stability_cost + model.min_days_cost).astype(np.int32)
+        self.isolation = np.zeros(model.courses, np.int64)
+        # One move can save a course at most one room and one missing day.
+        self._course_gain = model.stability_cost + model.min_days_cost
+        self._set_change = np.zeros((2, max(1, int(np.diff(model.set_first).max()))), np.int32)
         if start is not None:
             self._take_places(start)
         self._place_rest()
@@ -114,22 +111,23 @@ class GridState:
             kernel.anneal(
                 m.course, m.time_row, m.room_row, m.time_cost, m.room_cost, m.time_first, m.time_cells, m.room_first,
                 m.room_list, m.usable, m.conflict, m.neighbour_first, m.neighbours, m.min_days, m.min_days_cost,
-                m.stability_cost, m.set_first, m.sets, m.set_cost, m.cell_day, self._course_gain, self._set_gain,
-                kernel.EXPONENTIAL, self.cell_of, self.room_of, self.paid, self.occupant, self.clash, self.set_count,
-                self.day_count, self.days_used, self.room_count, self.rooms_used, self.best_cell, self.best_room,
-                self.totals, self.random, int(moves), float(temperature_from), float(temperature_to),
-                float(hard_weight), float(exchange_share), float(keep_room_share), int(target),
+                m.stability_cost, m.set_first, m.sets, m.set_cost, m.member_first, m.members, m.cell_day,
+                self._course_gain, kernel.EXPONENTIAL, self.cell_of, self.room_of, self.paid, self.occupant,
+                self.clash, self.set_count, self._set_change, self.isolation, self.day_count, self.days_used,
+                self.room_count, self.rooms_used, self.best_cell, self.best_room, self.totals, self.random,
+                int(moves), float(temperature_from), float(temperature_to), float(hard_weight),
+                float(exchange_share), float(keep_room_share), int(target),
             )
         )  # fmt: skip
 
     def recount(self) -> None:
         """Fill all tables anew from the places."""
         m = self.model
-        kernel.count_tables(
+        tables.count_tables(
             m.course, m.time_row, m.room_row, m.time_cost, m.room_cost, m.usable, m.neighbour_first, m.neighbours,
-            m.min_days, m.min_days_cost, m.stability_cost, m.set_first, m.sets, m.set_cost, m.cell_day, self.cell_of,
-            self.room_of, self.paid, self.occupant, self.clash, self.set_count, self.day_count, self.days_used,
-            self.room_count, self.rooms_used, self.totals,
+            m.min_days, m.min_days_cost, m.stability_cost, m.set_first, m.sets, m.set_cost, m.member_first, m.members,
+            m.cell_day, self.cell_of, self.room_of, self.paid, self.occupant, self.clash, self.set_count,
+            self.isolation, self.day_count, self.days_used, self.room_count, self.rooms_used, self.totals,
         )  # fmt: skip
 
     def return_to_best(self) -> None:
@@ -145,12 +143,11 @@ class GridState:
     def best_assignment(self) -> Assignment:
         """A copy of the best timetable; lectures in places that are no option are unplaced."""
         m = self.model
-        lectures = np.arange(m.lectures)
         placed = (
             (m.time_cost[m.time_row, self.best_cell] >= 0)
             & (m.room_cost[m.room_row, self.best_room] >= 0)
             & (m.usable[self.best_room, self.best_cell] != 0)
-        )[lectures]
+        )
         return Assignment(
             times=np.where(placed, m.cell_time[self.best_cell], -1).astype(np.int32),
             rooms=np.where(placed, self.best_room, -1).astype(np.int32),
@@ -174,7 +171,7 @@ class GridState:
         options = np.diff(m.time_first)[m.time_row]
         jitter = np.random.default_rng(int(self.random[0])).random(m.lectures)
         order = np.argsort(options / (1.0 + degree) * (0.5 + jitter), kind="stable").astype(np.int32)
-        kernel.place_all(
+        tables.place_all(
             m.course, m.time_row, m.room_row, m.time_cost, m.room_cost, m.time_first, m.time_cells, m.room_first,
             m.room_list, m.usable, m.neighbour_first, m.neighbours, m.cell_time, order, self.cell_of, self.room_of,
             self.random,
@@ -203,24 +200,24 @@ def count(model: GridModel, cells: Int32s, rooms: Int32s) -> Count:
     `cells[lectures]` and `rooms[lectures]` are places, -1 unplaced; several lectures in one place are room conflicts.
     """
     m = model
-    parts: npt.NDArray[np.int64] = np.zeros(kernel.PARTS, np.int64)
-    kernel.tally(
+    parts: npt.NDArray[np.int64] = np.zeros(tables.PARTS, np.int64)
+    tables.tally(
         m.course, m.time_row, m.room_row, m.time_cost, m.room_cost, m.usable, m.conflict, m.min_days, m.min_days_cost,
         m.stability_cost, m.set_first, m.sets, m.set_cost, m.cell_day, cells, rooms, parts,
     )  # fmt: skip
     placed = (cells >= 0) & (rooms >= 0)
     _, together = np.unique(cells[placed].astype(np.int64) * m.all_rooms + rooms[placed], return_counts=True)
     hard = {
-        "unplaced": int(parts[kernel.PART_UNPLACED]),
+        "unplaced": int(parts[tables.PART_UNPLACED]),
         "room_conflict": int((together * (together - 1) // 2).sum()),
-        "class_conflict": int(parts[kernel.PART_CLASHES]),
+        "class_conflict": int(parts[tables.PART_CLASHES]),
     }
     soft = {
-        "time": int(parts[kernel.PART_TIME]),
-        "room": int(parts[kernel.PART_ROOM]),
-        "MinWorkingDays": int(parts[kernel.PART_DAYS]),
-        "RoomStability": int(parts[kernel.PART_STABILITY]),
-        "IsolatedLectures": int(parts[kernel.PART_ISOLATED]),
+        "time": int(parts[tables.PART_TIME]),
+        "room": int(parts[tables.PART_ROOM]),
+        "MinWorkingDays": int(parts[tables.PART_DAYS]),
+        "RoomStability": int(parts[tables.PART_STABILITY]),
+        "IsolatedLectures": int(parts[tables.PART_ISOLATED]),
     }
     return Count({k: v for k, v in hard.items() if v}, {k: v for k, v in soft.items() if v})
 
