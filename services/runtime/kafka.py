@@ -49,11 +49,13 @@ class Received:
     offset: int
     headers: Mapping[str, str]
     consumer: Any  # the aiokafka consumer, which carries no types
+    timestamp_ms: int = 0  # with the offset, tells a message from another one that a recreated topic has in its place
 
     @classmethod
     def of(cls, message: KafkaMessage) -> Received:
         record = _record(message)
-        return cls(record.topic, record.partition, record.offset, dict(message.headers), message.consumer)
+        headers = dict(message.headers)
+        return cls(record.topic, record.partition, record.offset, headers, message.consumer, record.timestamp)
 
 
 Handler = Callable[[E, Received], Awaitable[None]]
@@ -145,12 +147,15 @@ class Kafka:
         group: str,
         listener: ConsumerRebalanceListener | None = None,
         commit: bool = True,
-    ) -> None:
+    ) -> Callable[[], Any]:
         """Give every event on `topic` to `handler`, one at a time; acknowledge only after it returns.
 
         A message that is no event of `types` goes to the dead-letter topic and the consumer moves on. While the
         world is away the handler is called again with back-off. Any other error is our own: traceback, dead letter, on
         we go, unless it happens too often. With `commit=False` nothing is committed: the handler keeps offsets itself.
+
+        Returns a function that gives the present aiokafka consumer, or None while there is none: whoever keeps offsets
+        must be able to seek before the first message.
         """
         accepted = tuple(types)
 
@@ -180,6 +185,7 @@ class Kafka:
             decoder=_keep_bytes,
         )
         subscriber(consume)
+        return lambda: subscriber.consumer
 
     async def _handle(
         self, message: KafkaMessage, types: tuple[type[E], ...], handler: Handler[E], topic: str, group: str
