@@ -1,0 +1,373 @@
+"""Expanded problem to the arrays of the general search.
+
+Owns the translation only: tables of gaps between times, walking times by place, merged clash lists, sectioning tables.
+Must not know the kernels, nor search anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.problem.expand import ExpandedProblem
+from schemas.problem.findings import Finding, InvalidProblemError
+from services.solver.engine.general.model import (
+    FIRST_WHOLE,
+    NEVER_MEET,
+    RULE_NAMES,
+    GeneralModel,
+    Int16s,
+    Int32s,
+    Int64s,
+    UInt8s,
+)
+
+# Above this many times the table of gaps (2 bytes per pair) costs more memory than it saves time.
+MAX_TABLED_TIMES = 6_000
+# Bounds on hostile input: pairs in clash lists (4 bytes each) and places for classes with common students (8 bytes).
+MAX_PAIRS = 200_000_000
+MAX_MATES = 100_000_000
+
+_RULE_CODE = {name: code for code, name in enumerate(RULE_NAMES)}
+
+
+class _Pool:
+    """A flat list of lists; equal lists are stored once, because a university repeats its domains."""
+
+    def __init__(self) -> None:
+        self._parts: list[Int32s] = []
+        self._seen: dict[bytes, int] = {}
+        self._size = 0
+
+    def add(self, values: npt.NDArray[np.int32]) -> int:
+        """Where the values start."""
+        key = values.tobytes()
+        if key not in self._seen:
+            self._seen[key] = self._size
+            self._parts.append(values)
+            self._size += len(values)
+            if self._size >= 2**31:
+                raise InvalidProblemError(
+                    [Finding("problem_too_large", "", "The lists of options and clashes exceed 2^31 entries together.")]
+                )
+        return self._seen[key]
+
+    def array(self) -> Int32s:
+        return np.concatenate([*self._parts, np.zeros(1, np.int32)]).astype(np.int32)
+
+
+def compile_general(expanded: ExpandedProblem) -> GeneralModel:
+    """Build the arrays. Raises `InvalidProblemError` when the problem exceeds what the arrays can hold."""
+    problem = expanded.problem
+    n = len(expanded.classes)
+    pool = _Pool()
+    classes = np.zeros((n, 16), np.int32)
+    option_places: dict[int, tuple[int, int]] = {}
+
+    def options(listed: tuple[tuple[int, int], ...]) -> tuple[int, int]:
+        # Keyed by identity first: shared domains are shared tuples, and hashing thousands of pairs per class is slow.
+        if id(listed) not in option_places:
+            flat = np.array(listed, np.int32).reshape(-1)
+            option_places[id(listed)] = (pool.add(flat), len(listed))
+        return option_places[id(listed)]
+
+    rank = _subpart_ranks(expanded)
+    for i, c in enumerate(expanded.classes):
+        times_at, times_len = options(c.times)
+        rooms_at, rooms_len = options(c.rooms) if c.rooms else (0, 0)
+        classes[i, :4] = (times_at, times_len, rooms_at, rooms_len)
+        classes[i, 10:14] = (c.limit, -1 if c.parent is None else c.parent, rank[c.subpart], c.config)
+        classes[i, 15] = c.course
+
+    configs, subparts = _sectioning_tables(expanded, rank, pool)
+    _hard_peers(expanded, classes, pool)
+    soft_peers, soft_weights = _soft_peers(expanded, classes)
+    rules = _rules(expanded, classes, pool)
+    courses, course_requests, requests, student_slots = _requests(expanded)
+    mates_size = _mates(expanded, requests, classes)
+    times, gaps = _times(expanded)
+    places, travel = _places(expanded)
+    blocked, blocked_row = _blocked(expanded)
+    weights = problem.weights
+    return GeneralModel(
+        weeks=problem.calendar.weeks,
+        days=problem.calendar.days,
+        time_weight=weights.time,
+        room_weight=weights.room,
+        distribution_weight=weights.distribution,
+        student_weight=weights.student,
+        times=times,
+        gaps=gaps,
+        places=places,
+        travel=travel,
+        blocked=blocked,
+        blocked_row=blocked_row,
+        classes=classes,
+        pool=pool.array(),
+        soft_peers=soft_peers,
+        soft_weights=soft_weights,
+        rules=rules,
+        configs=configs,
+        subparts=subparts,
+        courses=courses,
+        course_requests=course_requests,
+        requests=requests,
+        student_slots=student_slots,
+        mates_size=mates_size,
+    )
+
+
+def _times(expanded: ExpandedProblem) -> tuple[Int64s, Int16s]:
+    rows = [
+        (t.weeks, t.days, t.start, t.end, 8 * max(0, (t.weeks & -t.weeks).bit_length() - 1) + _first(t.days))
+        for t in expanded.times
+    ]
+    times = np.array(rows, np.int64).reshape(-1, 5)
+    n = len(times)
+    if n > MAX_TABLED_TIMES:
+        return times, np.zeros((0, 0), np.int16)
+    gaps = np.empty((n, n), np.int16)
+    weeks, days, start, end = (np.ascontiguousarray(times[:, k]) for k in range(4))
+    for u in range(n):
+        meet = ((weeks & weeks[u]) != 0) & ((days & days[u]) != 0)
+        gap = np.maximum(start, start[u]) - np.minimum(end, end[u])
+        gaps[u] = np.where(meet, np.maximum(gap, -1), NEVER_MEET)
+    return times, gaps
+
+
+def _first(bits: int) -> int:
+    return max(0, (bits & -bits).bit_length() - 1)
+
+
+def _places(expanded: ExpandedProblem) -> tuple[Int32s, Int16s]:
+    """Rooms that are equally far from every room are one place: the table then fits the fastest memory."""
+    n = len(expanded.problem.rooms)
+    walks: list[dict[int, int]] = [{} for _ in range(n)]
+    for (a, b), slots in expanded.travel.items():
+        if slots and a != b:
+            walks[a][b] = slots
+            walks[b][a] = slots
+    # Rooms with the same walks have no walk between them: neither lists itself.
+    seen: dict[frozenset[tuple[int, int]], int] = {}
+    member: list[int] = []
+    places = np.zeros(n + 1, np.int32)
+    for r in range(n):
+        key = frozenset(walks[r].items())
+        if key not in seen:
+            seen[key] = len(member)
+            member.append(r)
+        places[r] = seen[key]
+    places[n] = len(member)
+    travel = np.zeros((len(member) + 1, len(member) + 1), np.int16)
+    for p, r in enumerate(member):
+        for other, slots in walks[r].items():
+            travel[p, places[other]] = slots
+    return places, travel
+
+
+def _blocked(expanded: ExpandedProblem) -> tuple[UInt8s, Int32s]:
+    """One row per distinct list of unavailable blocks."""
+    rows: dict[tuple[object, ...], int] = {}
+    tables: list[UInt8s] = []
+    blocked_row = np.full(len(expanded.room_unavailable) + 1, -1, np.int32)
+    weeks, days, start, end = (
+        np.array([getattr(t, name) for t in expanded.times], np.int64) for name in ("weeks", "days", "start", "end")
+    )
+    for r, blocks in enumerate(expanded.room_unavailable):
+        if not blocks:
+            continue
+        if blocks not in rows:
+            rows[blocks] = len(tables)
+            table = np.zeros(len(expanded.times), np.uint8)
+            for b in blocks:
+                table |= ((weeks & b.weeks) != 0) & ((days & b.days) != 0) & (start < b.end) & (b.start < end)
+            tables.append(table)
+        blocked_row[r] = rows[blocks]
+    return np.array(tables, np.uint8).reshape(len(tables), len(expanded.times)), blocked_row
+
+
+def _pairs(expanded: ExpandedProblem, listed: Sequence[int], alternatives: bool) -> tuple[Int64s, Int64s]:
+    """The pairs (i, j), both ways, of a set; unless `alternatives`, only those that one student could attend together."""
+    if len(listed) ** 2 > MAX_PAIRS:
+        raise _too_many_pairs()
+    members = np.array(listed, np.int64)
+    tied = ~np.eye(len(members), dtype=bool)
+    if not alternatives:
+        course, config, subpart = (
+            np.array([getattr(expanded.classes[i], name) for i in listed]) for name in ("course", "config", "subpart")
+        )
+        same_course = course[:, None] == course[None, :]
+        tied &= ~(same_course & ((config[:, None] != config[None, :]) | (subpart[:, None] == subpart[None, :])))
+    a, b = np.nonzero(tied)
+    return members[a], members[b]
+
+
+def _hard_peers(expanded: ExpandedProblem, classes: Int32s, pool: _Pool) -> None:
+    """Merge the clash sets: a pair that stands in several sets is one violation."""
+    n = len(expanded.classes)
+    keys = np.zeros(0, np.int64)
+    fresh: list[Int64s] = []
+    waiting = 0
+    sets = [(members, False) for members in expanded.clash_sets] + [(m, True) for m in expanded.instructor_sets]
+    for members, alternatives in sets:
+        a, b = _pairs(expanded, members, alternatives)
+        fresh.append(a * n + b)
+        waiting += len(a)
+        if waiting > 20_000_000:
+            keys, fresh, waiting = np.unique(np.concatenate([keys, *fresh])), [], 0
+            if len(keys) > MAX_PAIRS:
+                raise _too_many_pairs()
+    keys = np.unique(np.concatenate([keys, *fresh])) if fresh else keys
+    bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
+    peers = (keys % n).astype(np.int32)
+    for i in range(n):
+        if bounds[i] < bounds[i + 1]:
+            start = pool.add(peers[bounds[i] : bounds[i + 1]])
+            classes[i, 4:6] = (start, start + bounds[i + 1] - bounds[i])
+
+
+def _soft_peers(expanded: ExpandedProblem, classes: Int32s) -> tuple[Int32s, Int64s]:
+    """Pairs of soft curricula with the sum of the weighted penalties: a pair counts once per curriculum."""
+    n = len(expanded.classes)
+    weight = expanded.problem.weights.distribution
+    keys = np.zeros(0, np.int64)
+    sums = np.zeros(0, np.int64)
+    for members, penalty in expanded.soft_curricula:
+        if penalty == 0 or weight == 0:
+            continue
+        a, b = _pairs(expanded, members, alternatives=False)
+        merged = np.concatenate([keys, a * n + b])
+        amounts = np.concatenate([sums, np.full(len(a), penalty * weight, np.int64)])
+        keys, where = np.unique(merged, return_inverse=True)
+        sums = np.zeros(len(keys), np.int64)
+        np.add.at(sums, where, amounts)
+        if len(keys) > MAX_PAIRS:
+            raise _too_many_pairs()
+    bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
+    classes[:, 6] = bounds[:-1]
+    classes[:, 7] = bounds[1:]
+    return (keys % n).astype(np.int32), sums
+
+
+def _too_many_pairs() -> InvalidProblemError:
+    return InvalidProblemError(
+        [
+            Finding(
+                "problem_too_large",
+                "/curricula",
+                f"Curricula and instructors tie more than {MAX_PAIRS:,} pairs of classes; split them into smaller sets.",
+            )
+        ]
+    )
+
+
+def _rules(expanded: ExpandedProblem, classes: Int32s, pool: _Pool) -> Int64s:
+    rows: list[tuple[int, ...]] = []
+    of_class: list[list[int]] = [[] for _ in expanded.classes]
+    for distribution, listed in expanded.distributions:
+        members = tuple(dict.fromkeys(listed))
+        code = _RULE_CODE[distribution.type.value]
+        a, b = (*distribution.parameters, 0, 0)[:2]
+        start = pool.add(np.array(members, np.int32))
+        for i in members:
+            of_class[i].append(len(rows))
+        penalty = distribution.penalty or 0
+        rows.append(
+            (code, a, b, int(distribution.required), penalty, start, start + len(members), int(code >= FIRST_WHOLE))
+        )
+    for i, listed_rules in enumerate(of_class):
+        if listed_rules:
+            start = pool.add(np.array(listed_rules, np.int32))
+            classes[i, 8:10] = (start, start + len(listed_rules))
+    return np.array(rows, np.int64).reshape(-1, 8)
+
+
+def _subpart_ranks(expanded: ExpandedProblem) -> list[int]:
+    """The position of every subpart in its configuration, parents' subparts first."""
+    rank = [0] * len(expanded.subparts)
+    for listed in expanded.configs:
+        above = {
+            s: {
+                expanded.classes[p].subpart
+                for i in expanded.subparts[s]
+                if (p := expanded.classes[i].parent) is not None
+            }
+            for s in listed
+        }
+        done: set[int] = set()
+        waiting = list(listed)
+        while waiting:
+            # A cycle among subparts (each class has a parent below) is broken at the first one left.
+            ready = [s for s in waiting if not (above[s] - done) & set(waiting)] or waiting[:1]
+            for s in ready:
+                rank[s] = len(done)
+                done.add(s)
+            waiting = [s for s in waiting if s not in done]
+    return rank
+
+
+def _sectioning_tables(expanded: ExpandedProblem, rank: Sequence[int], pool: _Pool) -> tuple[Int32s, Int32s]:
+    configs = np.zeros((len(expanded.configs), 2), np.int32)
+    subparts: list[tuple[int, int]] = []
+    for k, listed in enumerate(expanded.configs):
+        configs[k] = (len(subparts), len(subparts) + len(listed))
+        for s in sorted(listed, key=rank.__getitem__):
+            start = pool.add(np.array(expanded.subparts[s], np.int32))
+            subparts.append((start, start + len(expanded.subparts[s])))
+    return configs, np.array(subparts, np.int32).reshape(-1, 2)
+
+
+def _requests(expanded: ExpandedProblem) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+    """Courses, requests by course, requests, and the slots of each student."""
+    width = [max((len(expanded.configs[k]) for k in listed), default=0) for listed in expanded.courses]
+    courses = np.zeros((len(expanded.courses), 4), np.int32)
+    for c, listed in enumerate(expanded.courses):
+        # Configurations are numbered problem-wide in the courses' order, so those of one course are a range.
+        courses[c, :2] = (min(listed), max(listed) + 1)
+    rows: list[tuple[int, int, int, int]] = []
+    student_slots = [0]
+    at = 0
+    for s, wanted in enumerate(expanded.requests):
+        for c in dict.fromkeys(wanted):
+            rows.append((s, c, at, width[c]))
+            at += width[c]
+        student_slots.append(at)
+    requests = np.array(rows, np.int32).reshape(-1, 4)
+    order = np.argsort(requests[:, 1], kind="stable").astype(np.int32)
+    bounds = np.searchsorted(requests[order, 1], np.arange(len(courses) + 1))
+    courses[:, 2] = bounds[:-1]
+    courses[:, 3] = bounds[1:]
+    return courses, order, requests, np.array(student_slots, np.int32)
+
+
+def _mates(expanded: ExpandedProblem, requests: Int32s, classes: Int32s) -> int:
+    """Give every class room for the classes it can share students with: those of courses requested together."""
+    n_courses, n = len(expanded.courses), len(classes)
+    sizes = np.bincount(classes[:, 15], minlength=n_courses).astype(np.int64)
+    capacity = np.zeros(n_courses, np.int64)
+    if len(requests):
+        keys = np.unique(np.concatenate(list(_course_pairs(requests, n_courses))))
+        capacity = np.bincount(keys // n_courses, weights=sizes[keys % n_courses], minlength=n_courses).astype(np.int64)
+    per_class = np.minimum(capacity[classes[:, 15]], n)
+    ends = np.cumsum(per_class)
+    total = int(ends[-1]) if n else 0
+    if total > MAX_MATES:
+        raise InvalidProblemError(
+            [Finding("problem_too_large", "/students", f"Students tie more than {MAX_MATES:,} pairs of classes.")]
+        )
+    classes[:, 14] = ends - per_class
+    return total
+
+
+def _course_pairs(requests: Int32s, n_courses: int) -> Iterable[Int64s]:
+    """Keys course x n_courses + course of the courses that one student requests, in parts of bounded size."""
+    _, first, count = np.unique(requests[:, 0], return_index=True, return_counts=True)
+    course = requests[:, 1].astype(np.int64)
+    for length in np.unique(count):
+        starts = first[count == length]
+        step = max(1, 5_000_000 // int(length) ** 2)
+        for at in range(0, len(starts), step):
+            taken = course[starts[at : at + step, None] + np.arange(length)[None, :]]
+            yield np.unique((taken[:, :, None] * n_courses + taken[:, None, :]).reshape(-1))

@@ -1,0 +1,43 @@
+"""Columns of the arrays that a running search changes.
+
+Owns the layout that the kernels share. Must not know what they do with it.
+
+    time int32[classes], place int32[classes]: kept apart from `st`, the two that every inner loop reads
+    st int32[classes, 5]: room, links of the room's list of classes, students, number of mates
+    own int64[classes, 6]: the class's part in the objective (violations, their weight, cost), the penalties of its
+        options, its own extra weight. Kept exact by every move, so that the old side of a delta is always known.
+    con int64[rules, 2]: weight of a hard violation, measure
+    rooms int32[rooms + 1, 4]: place, row of `blocked`, first class, stamp; the last row is "no room"
+    mates int32[mates_size, 2]: class with common students, how many; unordered, from classes[i, MATES_AT] on
+    slots int32: class of each student slot or -1; chosen int32[requests]: configuration or -1
+    par int64: the scalars below
+"""
+
+from __future__ import annotations
+
+ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN = range(5)
+OWN_HARD, OWN_WEIGHT, OWN_SOFT, OWN_TIME, OWN_ROOM, OWN_EXTRA = range(6)
+CON_WEIGHT, CON_MEASURE = range(2)
+ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
+(
+    PAR_WEEKS,
+    PAR_DAYS,
+    PAR_NO_ROOM,
+    PAR_STUDENT,  # weight of a student conflict
+    PAR_DISTRIBUTION,
+    PAR_TIME,
+    PAR_ROOM,
+    PAR_STAMP,
+    PAR_BASE,  # weight of a hard violation
+    PAR_SOFT_ON,  # 0: soft costs do not count in acceptance
+    PAR_HARD,  # violations now
+    PAR_SOFT,  # weighted cost now
+    PAR_BEST_HARD,
+    PAR_BEST_SOFT,
+    PAR_MOVES,
+    PAR_UNSECTIONED,
+    PAR_HOT,  # requests listed in `hot`: unsectioned or in a student conflict when the slice began
+    PAR_BAD,  # classes listed in `bad`: in a violation when the slice began
+    PAR_CHECK,  # moves between two looks whether the timetable is the best yet
+) = range(19)
+PAR_SIZE = 20

@@ -1,0 +1,254 @@
+"""The general search: phases and temperatures over the budget, in slices; the best timetable found so far.
+
+Owns the driver of the kernels. Must not know the problem's format, processes, or who listens.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.solver.engine.general.kernel_cache import drop_stale_kernels
+from services.solver.engine.general.layout import PAR_BEST_HARD, PAR_BEST_SOFT, PAR_HARD, PAR_MOVES
+from services.solver.engine.general.model import (
+    ROOMS_AT,
+    ROOMS_LEN,
+    RULE_HARD,
+    RULE_PENALTY,
+    TIMES_AT,
+    TIMES_LEN,
+    GeneralModel,
+)
+from services.solver.engine.general.state import State, score_general
+from services.solver.engine.general.toy import toy_model
+from services.solver.engine.search import Assignment, Limits, OnProgress, Outcome, Progress, ShouldStop, Stage
+
+__all__ = ["score_general", "search_general", "warm_up"]
+
+SLICE_SECONDS = 0.15
+FIRST_SLICE_MOVES = 2_000
+MAX_SLICE_MOVES = 100_000
+# Slices of a run with a move budget: many enough to follow the temperatures, short enough to stop between them.
+BUDGET_SLICES = 200
+MAX_BUDGET_SLICE_MOVES = 25_000
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How a stretch of the budget is annealed. Weights and temperatures are in units of `scale` (see `soft_scale`)."""
+
+    until: float  # share of the budget at which the phase ends
+    hot: float
+    cold: float
+    hard_weight: float
+    growth: float  # added to the weight of what is violated after each slice
+    chain_share: float
+    student_share: float
+    soft_on: bool = True
+
+
+TOGETHER = Phase(until=1.0, hot=15.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.15, student_share=0.25)
+WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=20.0, chain_share=0.15, student_share=0.25)
+# When violations are left after a third of the budget: soft costs off until they are gone, then a weight that keeps them away.
+FEASIBILITY_AFTER = 1 / 3
+FEASIBILITY = Phase(
+    until=0.85, hot=60.0, cold=3.0, hard_weight=100.0, growth=2.0, chain_share=0.3, student_share=0.1, soft_on=False
+)
+AFTERWARDS = Phase(
+    until=1.0, hot=15.0, cold=0.3, hard_weight=3_000.0, growth=100.0, chain_share=0.15, student_share=0.25
+)
+
+
+def soft_scale(model: GeneralModel) -> float:
+    """The size of one soft penalty, relative to the problems that the phases' figures were found on.
+
+    The median of the typical costs of the four parts; 5 on those problems.
+    """
+    typical: list[float] = []
+    for at, length, weight in ((TIMES_AT, TIMES_LEN, model.time_weight), (ROOMS_AT, ROOMS_LEN, model.room_weight)):
+        starts = np.unique(model.classes[:, [at, length]], axis=0)
+        listed = [model.pool[a + 1 : a + 2 * n : 2] for a, n in starts if n > 1]
+        penalties = np.concatenate(listed) if listed else np.zeros(0, np.int32)
+        penalties = penalties[penalties > 0]
+        if len(penalties) and weight:
+            typical.append(float(np.median(penalties)) * weight)
+    soft = model.rules[(model.rules[:, RULE_HARD] == 0) & (model.rules[:, RULE_PENALTY] > 0), RULE_PENALTY]
+    if len(soft) and model.distribution_weight:
+        typical.append(float(np.median(soft)) * model.distribution_weight)
+    if len(model.soft_weights):
+        typical.append(float(np.median(model.soft_weights)))
+    if len(model.requests) and model.student_weight:
+        typical.append(float(model.student_weight))
+    return max(0.2, float(np.median(typical)) / 5.0) if typical else 1.0
+
+
+def option_bound(model: GeneralModel) -> int:
+    """A lower bound that costs nothing: every class in its cheapest time and room."""
+    total = 0
+    for at, length, weight in ((TIMES_AT, TIMES_LEN, model.time_weight), (ROOMS_AT, ROOMS_LEN, model.room_weight)):
+        pairs, count = np.unique(model.classes[:, [at, length]], axis=0, return_counts=True)
+        for (a, n), classes in zip(pairs, count, strict=True):
+            if n:
+                total += weight * int(classes) * int(model.pool[a + 1 : a + 2 * n : 2].min())
+    return total
+
+
+class _Budget:
+    """How much of the limits is used, in moves if there is a budget of moves, else in seconds since the call."""
+
+    def __init__(self, limits: Limits, began: float) -> None:
+        self._limits = limits
+        self._end = began + limits.seconds
+        self._begin = began
+        self._slice_moves = FIRST_SLICE_MOVES
+        self.moves = 0
+
+    def search_begins(self) -> None:
+        """Compiling and loading are over: temperatures fall over what is left."""
+        self._begin = min(clock.perf_counter(), self._end)
+
+    @property
+    def share(self) -> float:
+        now = clock.perf_counter()
+        by_clock = 1.0 if now >= self._end else (now - self._begin) / (self._end - self._begin)
+        if self._limits.moves is None:
+            return by_clock
+        return 1.0 if by_clock >= 1.0 else min(1.0, self.moves / max(1, self._limits.moves))
+
+    def next_slice(self) -> int:
+        if self._limits.moves is None:
+            left = max(0.0, self._end - clock.perf_counter())
+            return max(64, int(self._slice_moves * min(1.0, left / SLICE_SECONDS)))
+        size = min(MAX_BUDGET_SLICE_MOVES, -(-self._limits.moves // BUDGET_SLICES))
+        return max(1, min(size, self._limits.moves - self.moves))
+
+    def slice_done(self, moves: int, seconds: float) -> None:
+        self.moves += moves
+        ideal = moves * SLICE_SECONDS / max(seconds, 1e-4)
+        self._slice_moves = int(min(MAX_SLICE_MOVES, 4 * moves, max(256, ideal)))
+
+
+class _Search:
+    def __init__(self, model: GeneralModel, limits: Limits, began: float, start: Assignment | None) -> None:
+        self._model = model
+        self._budget = _Budget(limits, began)
+        self._scale = soft_scale(model)
+        self._target = max(limits.target, option_bound(model))
+        self._state = State(model, limits.seed)
+        self._first = TOGETHER if start is None else WARM
+        self._state.load(start, self._weight(self._first))
+        self._budget.search_begins()
+        self._best_seen: tuple[int, int] | None = None
+        self._parts: dict[str, int] = {}
+
+    def _weight(self, phase: Phase) -> int:
+        return max(1, round(phase.hard_weight * (self._scale if phase.soft_on else 1.0)))
+
+    @property
+    def best_rank(self) -> tuple[int, int]:
+        par = self._state.par
+        return int(par[PAR_BEST_HARD]), int(par[PAR_BEST_SOFT])
+
+    def run(self) -> Iterator[None]:
+        """One step per slice."""
+        yield from self._anneal(self._first, stop_when_bad_after=FEASIBILITY_AFTER)
+        while self._budget.share < FEASIBILITY.until and self.best_rank[0] > 0:
+            self._state.restart_from_best(self._weight(FEASIBILITY), soft_on=False)
+            yield from self._anneal(FEASIBILITY, stop_when_feasible=True)
+        if self._budget.share < 1.0:
+            self._state.restart_from_best(self._weight(AFTERWARDS), soft_on=True)
+            yield from self._anneal(AFTERWARDS)
+
+    def _anneal(
+        self, phase: Phase, *, stop_when_bad_after: float = 2.0, stop_when_feasible: bool = False
+    ) -> Iterator[None]:
+        scale = self._scale if phase.soft_on else 1.0
+        began = self._budget.share
+        growth = max(1, round(phase.growth * scale))
+        while (share := self._budget.share) < phase.until:
+            if self.best_rank[0] > 0 and share >= stop_when_bad_after:
+                return
+            if self.best_rank[0] == 0 and stop_when_feasible:
+                return
+            progress = (share - began) / max(1e-9, phase.until - began)
+            temperature = scale * phase.hot * (phase.cold / phase.hot) ** progress
+            moves = self._budget.next_slice()
+            before = clock.perf_counter()
+            self._state.anneal(moves, temperature, temperature, phase.chain_share, phase.student_share)
+            self._budget.slice_done(moves, clock.perf_counter() - before)
+            if self._state.par[PAR_HARD] > 0:
+                self._state.refresh(growth)
+            yield
+
+    @property
+    def finished(self) -> bool:
+        hard, cost = self.best_rank
+        return hard == 0 and cost <= self._target
+
+    def progress(self) -> Progress:
+        if self._best_seen != self.best_rank:
+            self._best_seen = self.best_rank
+            _, self._parts = score_general(self._model, self._state.best())
+        hard, cost = self.best_rank
+        return Progress(
+            stage=Stage.CONSTRUCTING if hard else Stage.IMPROVING,
+            share=self._budget.share,
+            hard_violations=hard,
+            cost=cost,
+            parts=dict(self._parts),
+            moves=int(self._state.par[PAR_MOVES]),
+        )
+
+    def best(self) -> Assignment:
+        return self._state.best()
+
+    @property
+    def moves(self) -> int:
+        return int(self._state.par[PAR_MOVES])
+
+
+def search_general(
+    model: GeneralModel,
+    limits: Limits,
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+    start: Assignment | None = None,
+) -> Outcome:
+    """Search until a limit is reached or `should_stop()`; both callbacks are called between slices of about 0.15 s.
+
+    `start` is continued from and never worsened: the outcome ranks at least as well. Its classes without a (valid) place
+    get a random one, its incomplete sectionings are made anew.
+    """
+    began = clock.perf_counter()
+    search = _Search(model, limits, began, start)
+    on_progress(search.progress(), search.best)
+    for _ in () if search.finished or should_stop() else search.run():
+        on_progress(search.progress(), search.best)
+        if search.finished or should_stop():
+            break
+    best = search.best()
+    if start is not None:
+        hard, cost = score_general(model, start)
+        if (sum(hard.values()), sum(cost.values())) < search.best_rank:
+            best = start
+    hard, cost = score_general(model, best)
+    bound = option_bound(model)
+    return Outcome(
+        assignment=best,
+        hard_violations=sum(hard.values()),
+        cost=sum(cost.values()),
+        parts=cost,
+        hard=hard,
+        method="general-annealing",
+        moves=search.moves,
+        bound=bound if bound > 0 or not cost else None,
+    )
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from numba's cache: about half a minute of CPU the first time, then 0.3 s."""
+    drop_stale_kernels()
+    search_general(toy_model(), Limits(seconds=60.0, moves=64, target=-1), lambda _p, _r: None, lambda: False)

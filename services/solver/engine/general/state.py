@@ -1,0 +1,288 @@
+"""A search's own arrays, and the calls of the kernels on them.
+
+Owns allocation, loading a start, reading assignments out, and scoring. Must not know temperatures, clocks or reports.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from services.solver.engine.general import kernel, loading, students
+from services.solver.engine.general.layout import (
+    CON_WEIGHT,
+    MATES_LEN,
+    OWN_EXTRA,
+    OWN_HARD,
+    PAR_BAD,
+    PAR_BASE,
+    PAR_BEST_HARD,
+    PAR_BEST_SOFT,
+    PAR_CHECK,
+    PAR_DAYS,
+    PAR_DISTRIBUTION,
+    PAR_HARD,
+    PAR_HOT,
+    PAR_NO_ROOM,
+    PAR_ROOM,
+    PAR_SIZE,
+    PAR_SOFT,
+    PAR_SOFT_ON,
+    PAR_STUDENT,
+    PAR_TIME,
+    PAR_UNSECTIONED,
+    PAR_WEEKS,
+    ROOM,
+    ROOM_HEAD,
+    STUDENTS,
+)
+from services.solver.engine.general.model import (
+    CONFIG,
+    COURSE,
+    PARENT,
+    REQ_AT,
+    REQ_COURSE,
+    REQ_LEN,
+    REQ_STUDENT,
+    ROOMS_LEN,
+    RULE_AT,
+    RULE_END,
+    RULE_HARD,
+    SLOT,
+    TIMES_LEN,
+    GeneralModel,
+)
+from services.solver.engine.general.random import seeded
+from services.solver.engine.general.recount import (
+    HARD_PARTS,
+    ROOM_COST,
+    SOFT_PARTS,
+    TIME_COST,
+    recount,
+)
+from services.solver.engine.search import Assignment
+
+Array = np.ndarray[Any, Any]
+Parts = dict[str, int]
+
+
+class State:
+    """The arrays of one search (see `layout`). `best_*` is the best timetable seen, by (violations, cost)."""
+
+    def __init__(self, model: GeneralModel, seed: int) -> None:
+        self.model = model
+        n, n_slots = model.n_classes, int(model.student_slots[-1])
+        self.rng = seeded(seed)
+        self.par = np.zeros(PAR_SIZE, np.int64)
+        self.par[PAR_WEEKS], self.par[PAR_DAYS], self.par[PAR_NO_ROOM] = model.weeks, model.days, model.n_rooms
+        self.par[PAR_STUDENT], self.par[PAR_DISTRIBUTION] = model.student_weight, model.distribution_weight
+        self.par[PAR_TIME], self.par[PAR_ROOM] = model.time_weight, model.room_weight
+        self.par[PAR_SOFT_ON] = 1
+        # A look costs a comparison, a copy about a tenth of a nanosecond per byte.
+        self.par[PAR_CHECK] = min(2048, max(32, (n + n_slots) // 16))
+        self.rooms = np.zeros((model.n_rooms + 1, 4), np.int32)
+        self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
+        self.time = np.zeros(n, np.int32)
+        self.place = np.zeros(n, np.int32)
+        self.st = np.zeros((n, 5), np.int32)
+        self.own = np.zeros((n, 6), np.int64)
+        self.con = np.zeros((len(model.rules), 2), np.int64)
+        self.mates = np.zeros((model.mates_size, 2), np.int32)
+        longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
+        self.work = np.zeros(2 * longest + 1, np.int64)
+        self.log = np.zeros((kernel.MAX_CHAIN, 5), np.int64)
+        self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
+            np.int32
+        )
+        self.bad = np.zeros(n, np.int32)
+        self.hot = np.zeros(len(model.requests), np.int32)
+        self.slots = np.full(n_slots, -1, np.int32)
+        self.chosen = np.full(len(model.requests), -1, np.int32)
+        widest = int((model.configs[:, 1] - model.configs[:, 0]).max())
+        self.pick = np.zeros(4 * widest, np.int32)
+        self.swap = np.full(2 * widest, -1, np.int32)
+        self.best_time, self.best_room = self.time.copy(), self.st[:, ROOM].copy()
+        self.best_slots = self.slots.copy()
+
+    # The kernels take flat array arguments: numba passes a tuple of them thirteen times slower.
+    def _static(self) -> tuple[Array, ...]:
+        m = self.model
+        return (m.times, m.gaps, m.travel, m.blocked, m.classes, m.pool, m.soft_peers, m.soft_weights, m.rules)
+
+    def _class_side(self) -> tuple[Array, ...]:
+        return (
+            *self._static(),
+            self.par,
+            self.rooms,
+            self.time,
+            self.place,
+            self.st,
+            self.own,
+            self.con,
+            self.mates,
+            self.work,
+        )
+
+    def _student_side(self) -> tuple[Array, ...]:
+        m = self.model
+        return (
+            m.courses,
+            m.course_requests,
+            m.requests,
+            m.configs,
+            m.subparts,
+            m.student_slots,
+            self.slots,
+            self.chosen,
+        )
+
+    def load(self, start: Assignment | None, base: int) -> None:
+        """Take over `start` as far as it fits the problem, fill the rest at random, section every request.
+
+        `base` is the weight of a hard violation.
+        """
+        m = self.model
+        nowhere = np.full(m.n_classes, -1, np.int32)
+        if start is None:
+            self._place(nowhere, nowhere)
+        else:
+            self._place(np.array(start.times, np.int32), np.array(start.rooms, np.int32))
+        if start is not None:
+            self._take_sections(start)
+        self._build(base)
+        loading.first_fit(
+            m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own, self.mates,
+            *self._student_side(), self.pick, self.swap, self.rng,
+        )  # fmt: skip
+        self.keep_as_best()
+
+    def restart_from_best(self, base: int, soft_on: bool) -> None:
+        """Begin a phase at the best timetable: every hard violation weighs `base` again; soft costs count or do not."""
+        m = self.model
+        self._place(self.best_time, self.best_room)
+        self.slots[:] = self.best_slots
+        first = self.slots[m.requests[:, REQ_AT]]
+        self.chosen[:] = np.where(first >= 0, m.classes[first, CONFIG], -1)
+        self.par[PAR_SOFT_ON] = int(soft_on)
+        self._build(base)
+
+    def _build(self, base: int) -> None:
+        """Everything that follows from `time`, `st[:, ROOM]`, the penalties, `slots` and `chosen`."""
+        m = self.model
+        self.par[PAR_BASE] = base
+        self.con[:, CON_WEIGHT] = np.where(m.rules[:, RULE_HARD] == 1, base, 0)
+        self.own[:, OWN_EXTRA] = 0
+        self.rooms[:, ROOM_HEAD] = -1
+        self.st[:, STUDENTS], self.st[:, MATES_LEN] = 0, 0
+        self.par[PAR_UNSECTIONED] = int((self.chosen < 0).sum())
+        loading.load(
+            m.times, m.gaps, m.travel, m.classes, m.pool, m.rules, self.par, self.rooms, self.time, self.place, self.st,
+            self.con, self.mates, self.work, m.student_slots, self.slots,
+        )  # fmt: skip
+        self.refresh(0)
+        hard, cost = self.score_now()
+        self.par[PAR_HARD], self.par[PAR_SOFT] = sum(hard.values()), sum(cost.values())
+
+    def _place(self, times: Array, rooms: Array) -> None:
+        """Every class in that time and room if they are among its options, else in random ones."""
+        m = self.model
+        loading.place_all(m.classes, m.pool, self.par, self.time, self.st, self.own, self.rng, times, rooms)
+
+    def _take_sections(self, start: Assignment) -> None:
+        """The start's complete sectionings; a request that is sectioned incompletely there begins anew."""
+        m = self.model
+        if not len(m.requests):
+            return
+        wide = np.int64(len(m.courses))
+        keys = m.requests[:, REQ_STUDENT] * wide + m.requests[:, REQ_COURSE]
+        order = np.argsort(keys)
+        student = np.repeat(np.arange(m.n_students), np.diff(start.attended_start))
+        wanted = student * wide + m.classes[start.attended, COURSE]
+        request = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+        asked = keys[request] == wanted
+        request, rows, listed = request[asked], m.classes[start.attended[asked]], start.attended[asked]
+        at = m.requests[request, REQ_AT]
+        self.slots[at + rows[:, SLOT]] = listed
+        # Complete: as many classes as the configuration has subparts, each in a slot of its own, parents among them.
+        n = np.bincount(request, minlength=len(keys))
+        config = np.full(len(keys), -1, np.int64)
+        config[request] = rows[:, CONFIG]
+        fits = (n > 0) & (n == m.configs[config, 1] - m.configs[config, 0])
+        parent = rows[:, PARENT]
+        wrong = (rows[:, CONFIG] != config[request]) | (self.slots[at + rows[:, SLOT]] != listed)
+        wrong |= (parent >= 0) & (self.slots[at + m.classes[parent, SLOT]] != parent)
+        fits[request[wrong]] = False
+        self.chosen[:] = np.where(fits, config, -1)
+        width = m.requests[:, REQ_LEN]
+        self.slots[np.repeat(~fits, width)] = -1
+
+    def refresh(self, growth: int) -> None:
+        """Recompute every contribution; `growth` is added to the weight of what is violated."""
+        loading.refresh(growth, *self._class_side())
+
+    def keep_as_best(self) -> None:
+        self.best_time[:], self.best_room[:], self.best_slots[:] = self.time, self.st[:, ROOM], self.slots
+        self.par[PAR_BEST_HARD], self.par[PAR_BEST_SOFT] = self.par[PAR_HARD], self.par[PAR_SOFT]
+
+    def anneal(self, moves: int, hot: float, cold: float, chain_share: float, student_share: float) -> None:
+        """One slice."""
+        m = self.model
+        if len(m.requests):
+            self.par[PAR_HOT] = students.list_hot(
+                m.times, m.gaps, m.travel, m.classes, self.time, self.place, self.st, m.requests, m.student_slots,
+                self.slots, self.chosen, self.hot,
+            )  # fmt: skip
+        bad = self.movable[self.own[self.movable, OWN_HARD] > 0]
+        self.bad[: len(bad)] = bad
+        self.par[PAR_BAD] = len(bad)
+        kernel.anneal(
+            moves, hot, cold, chain_share, student_share if len(m.requests) else 0.0, *self._class_side(), self.log,
+            self.movable, self.bad, *self._student_side(), self.hot, self.pick, self.swap, self.best_time,
+            self.best_room, self.best_slots, self.rng,
+        )  # fmt: skip
+
+    def best(self) -> Assignment:
+        return self._assignment(self.best_time, self.best_room, self.best_slots)
+
+    def now(self) -> Assignment:
+        return self._assignment(self.time, self.st[:, ROOM], self.slots)
+
+    def _assignment(self, time: Array, room: Array, slots: Array) -> Assignment:
+        taken = slots >= 0
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(taken)])
+        return Assignment(
+            times=time.copy(),
+            rooms=np.where(room == self.model.n_rooms, -1, room).astype(np.int32),
+            attended_start=before[self.model.student_slots].astype(np.int32),
+            attended=slots[taken],
+        )
+
+    def score_now(self) -> tuple[Parts, Parts]:
+        return score_general(self.model, self.now())
+
+
+def score_general(model: GeneralModel, assignment: Assignment) -> tuple[Parts, Parts]:
+    """The engine's own count of any assignment: (hard violations, weighted cost), each by part, without zeros."""
+    par = np.zeros(PAR_SIZE, np.int64)
+    par[PAR_WEEKS], par[PAR_DAYS], par[PAR_NO_ROOM] = model.weeks, model.days, model.n_rooms
+    par[PAR_STUDENT], par[PAR_DISTRIBUTION] = model.student_weight, model.distribution_weight
+    rooms = np.zeros((model.n_rooms + 1, 4), np.int32)
+    rooms[:, 0], rooms[:, 1] = model.places, model.blocked_row
+    st = np.zeros((model.n_classes, 5), np.int32)
+    st[:, ROOM] = np.where(assignment.rooms < 0, model.n_rooms, assignment.rooms)
+    longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
+    work = np.zeros(2 * longest + 1, np.int64)
+    hard, cost = np.zeros(len(HARD_PARTS), np.int64), np.zeros(len(SOFT_PARTS), np.int64)
+    recount(
+        model.times, model.gaps, model.travel, model.blocked, model.classes, model.pool, model.soft_peers,
+        model.soft_weights, model.rules, par, rooms, np.array(assignment.times, np.int32), st, work, model.configs,
+        model.requests, np.array(assignment.attended_start, np.int32), np.array(assignment.attended, np.int32), hard,
+        cost,
+    )  # fmt: skip
+    cost[TIME_COST] *= model.time_weight
+    cost[ROOM_COST] *= model.room_weight
+    return (
+        {name: int(n) for name, n in zip(HARD_PARTS, hard, strict=True) if n},
+        {name: int(n) for name, n in zip(SOFT_PARTS, cost, strict=True) if n},
+    )

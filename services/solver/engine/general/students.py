@@ -1,0 +1,402 @@
+"""Student sectioning inside the search: who attends which class, and what moving a student changes.
+
+Owns the lists of classes with common students, the sectioning of one request (one class per subpart of one
+configuration, parents respected, never over a class limit) and student moves. Must not know class moves or annealing.
+"""
+
+from __future__ import annotations
+
+from services.solver.engine.general.jit import Array, inner, kernel
+from services.solver.engine.general.layout import (
+    MATES_LEN,
+    OWN_SOFT,
+    PAR_BASE,
+    PAR_HARD,
+    PAR_SOFT,
+    PAR_STUDENT,
+    PAR_UNSECTIONED,
+    STUDENTS,
+)
+from services.solver.engine.general.model import (
+    CONFIG,
+    COURSE_CONFIGS_AT,
+    COURSE_CONFIGS_END,
+    COURSE_REQ_AT,
+    COURSE_REQ_END,
+    LIMIT,
+    MATES_AT,
+    PARENT,
+    REQ_AT,
+    REQ_COURSE,
+    REQ_LEN,
+    REQ_STUDENT,
+    SLOT,
+)
+from services.solver.engine.general.random import below
+from services.solver.engine.general.rules import gap_between
+
+# Steps of the search for one sectioning: enough for every course we have seen, a bound for hostile ones.
+MAX_STEPS = 400
+
+
+@inner
+def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Array) -> None:
+    """Change the number of students that class i shares with class j, on i's side."""
+    first = classes[i, MATES_AT]
+    n = st[i, MATES_LEN]
+    m = first
+    end = first + n
+    while m < end and mates[m, 0] != j:
+        m += 1
+    if m == end:
+        mates[m, 0] = j
+        mates[m, 1] = amount
+        st[i, MATES_LEN] = n + 1
+        return
+    mates[m, 1] += amount
+    if mates[m, 1] == 0:
+        mates[m, 0] = mates[end - 1, 0]
+        mates[m, 1] = mates[end - 1, 1]
+        st[i, MATES_LEN] = n - 1
+
+
+@inner
+def attend(
+    c: int,
+    at: int,
+    sign: int,
+    lo: int,
+    hi: int,
+    times: Array,
+    gaps: Array,
+    travel: Array,
+    classes: Array,
+    par: Array,
+    time: Array,
+    place: Array,
+    st: Array,
+    own: Array,
+    mates: Array,
+    slots: Array,
+) -> None:
+    """Put the student of slots [lo, hi) into class c at slot `at` (sign 1), or take him or her out of it (-1)."""
+    if sign < 0:
+        slots[at] = -1
+        if st[c, STUDENTS] > classes[c, LIMIT]:
+            par[PAR_HARD] -= 1
+    cost = sign * par[PAR_STUDENT]
+    for k in range(lo, hi):
+        x = slots[k]
+        if x < 0:
+            continue
+        add_mates(c, x, sign, classes, st, mates)
+        add_mates(x, c, sign, classes, st, mates)
+        if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
+            own[c, OWN_SOFT] += cost
+            own[x, OWN_SOFT] += cost
+            par[PAR_SOFT] += cost
+    st[c, STUDENTS] += sign
+    if sign > 0:
+        slots[at] = c
+        if st[c, STUDENTS] > classes[c, LIMIT]:
+            par[PAR_HARD] += 1
+
+
+@inner
+def conflicts(
+    picked: Array,
+    at: int,
+    n: int,
+    lo: int,
+    hi: int,
+    skip_at: int,
+    skip_len: int,
+    times: Array,
+    gaps: Array,
+    travel: Array,
+    time: Array,
+    place: Array,
+    slots: Array,
+) -> int:
+    """Student conflicts of the classes picked[at : at + n] among themselves and with the student's other classes."""
+    count = 0
+    for k in range(at, at + n):
+        c = picked[k]
+        if c < 0:
+            continue
+        u, p = time[c], place[c]
+        for m in range(lo, hi):
+            x = slots[m]
+            if x >= 0 and (m < skip_at or m >= skip_at + skip_len):
+                count += gap_between(u, time[x], times, gaps) < travel[p, place[x]]
+        for m in range(at, k):
+            x = picked[m]
+            if x >= 0:
+                count += gap_between(u, time[x], times, gaps) < travel[p, place[x]]
+    return count
+
+
+@inner
+def pick_sections(
+    q: int,
+    config: int,
+    forced: int,
+    classes: Array,
+    pool: Array,
+    st: Array,
+    requests: Array,
+    configs: Array,
+    subparts: Array,
+    slots: Array,
+    pick: Array,
+    rng: Array,
+) -> int:
+    """Find a complete sectioning of request q in a configuration, with seats left; returns its length, 0 if none.
+
+    `pick[0:n]` receives the classes. With `forced` >= 0 that class and its parents are taken; elsewhere the request's
+    present classes come first, then the others from a random one on. Depth first, so it finds one if there is one
+    (within MAX_STEPS). `pick` has 4 x longest configuration places: classes, wanted, tried, offset.
+    """
+    g0 = configs[config, 0]
+    n = configs[config, 1] - g0
+    at = requests[q, REQ_AT]
+    wide = pick.shape[0] // 4
+    wanted, tried, offset = wide, 2 * wide, 3 * wide
+    for k in range(n):
+        pick[wanted + k] = -1
+    c = forced
+    while c >= 0 and classes[c, CONFIG] == config and pick[wanted + classes[c, SLOT]] < 0:
+        pick[wanted + classes[c, SLOT]] = c
+        c = classes[c, PARENT]
+    k = 0
+    pick[tried] = 0
+    pick[offset] = below(rng, subparts[g0, 1] - subparts[g0, 0])
+    for _ in range(MAX_STEPS):
+        start = subparts[g0 + k, 0]
+        size = subparts[g0 + k, 1] - start
+        chosen = -1
+        while pick[tried + k] <= size and chosen < 0:
+            t = pick[tried + k]
+            pick[tried + k] = t + 1
+            present = slots[at + k]
+            if pick[wanted + k] >= 0:
+                c = pick[wanted + k]
+                pick[tried + k] = size + 1
+            elif t == 0:
+                c = present
+                if c < 0 or classes[c, CONFIG] != config:
+                    continue
+            else:
+                c = pool[start + (pick[offset + k] + t - 1) % size]
+            if st[c, STUDENTS] >= classes[c, LIMIT] and c != present:
+                continue
+            parent = classes[c, PARENT]
+            if parent >= 0 and (
+                classes[parent, CONFIG] != config or classes[parent, SLOT] >= k or pick[classes[parent, SLOT]] != parent
+            ):
+                continue
+            chosen = c
+        if chosen >= 0:
+            pick[k] = chosen
+            k += 1
+            if k == n:
+                return n
+            pick[tried + k] = 0
+            pick[offset + k] = below(rng, subparts[g0 + k, 1] - subparts[g0 + k, 0])
+        else:
+            k -= 1
+            if k < 0:
+                return 0
+    return 0
+
+
+@inner
+def section(
+    q: int,
+    config: int,
+    n: int,
+    picked: Array,
+    first: int,
+    times: Array,
+    gaps: Array,
+    travel: Array,
+    classes: Array,
+    par: Array,
+    time: Array,
+    place: Array,
+    st: Array,
+    own: Array,
+    mates: Array,
+    requests: Array,
+    student_slots: Array,
+    slots: Array,
+    chosen: Array,
+) -> None:
+    """Give request q the classes picked[first : first + n] of a configuration (-1 and n = 0: none)."""
+    at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
+    lo, hi = student_slots[requests[q, REQ_STUDENT]], student_slots[requests[q, REQ_STUDENT] + 1]
+    # First out of every class that changes, then in, through one call: its body is long and compiled where it stands.
+    for step in range(2 * length):
+        k = step if step < length else step - length
+        new = picked[first + k] if k < n else -1
+        old = slots[at + k]
+        sign = 0
+        c = new
+        if step < length:
+            if old >= 0 and old != new:
+                sign = -1
+                c = old
+        elif new >= 0 and old != new:
+            sign = 1
+        if sign != 0:
+            attend(c, at + k, sign, lo, hi, times, gaps, travel, classes, par, time, place, st, own, mates, slots)
+    if chosen[q] < 0 and config >= 0:
+        par[PAR_UNSECTIONED] -= 1
+        par[PAR_HARD] -= 1
+    elif chosen[q] >= 0 and config < 0:
+        par[PAR_UNSECTIONED] += 1
+        par[PAR_HARD] += 1
+    chosen[q] = config
+
+
+@inner
+def move_student(
+    q: int,
+    threshold: float,
+    times: Array,
+    gaps: Array,
+    travel: Array,
+    classes: Array,
+    pool: Array,
+    par: Array,
+    time: Array,
+    place: Array,
+    st: Array,
+    own: Array,
+    mates: Array,
+    courses: Array,
+    course_requests: Array,
+    requests: Array,
+    configs: Array,
+    subparts: Array,
+    student_slots: Array,
+    slots: Array,
+    chosen: Array,
+    pick: Array,
+    swap: Array,
+    rng: Array,
+) -> bool:
+    """Try another sectioning of request q: free seats if there are, else an exchange with another request of the course.
+
+    Accepted if the weighted change is at most `threshold`. An unsectioned request takes any seats it can get.
+    """
+    course = requests[q, REQ_COURSE]
+    k0 = courses[course, COURSE_CONFIGS_AT]
+    n_configs = courses[course, COURSE_CONFIGS_END] - k0
+    at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
+    lo, hi = student_slots[requests[q, REQ_STUDENT]], student_slots[requests[q, REQ_STUDENT] + 1]
+    config = chosen[q]
+    n = 0
+    target = k0 + below(rng, n_configs)
+    if config < 0:
+        for _ in range(n_configs):
+            n = pick_sections(q, target, -1, classes, pool, st, requests, configs, subparts, slots, pick, rng)
+            if n > 0:
+                break
+            target = k0 + (target - k0 + 1) % n_configs
+    else:
+        if below(rng, 2) == 0:
+            target = config
+        g = configs[target, 0] + below(rng, configs[target, 1] - configs[target, 0])
+        size = subparts[g, 1] - subparts[g, 0]
+        forced = pool[subparts[g, 0] + below(rng, size)]
+        if slots[at + classes[forced, SLOT]] == forced:
+            if size == 1:
+                if target == config and configs[target, 1] - configs[target, 0] == 1:
+                    return False
+            else:
+                forced = pool[subparts[g, 0] + below(rng, size)]
+        n = pick_sections(q, target, forced, classes, pool, st, requests, configs, subparts, slots, pick, rng)
+    student = par[PAR_STUDENT]
+    if n > 0:
+        before = conflicts(slots, at, length, lo, hi, at, length, times, gaps, travel, time, place, slots)
+        after = conflicts(pick, 0, n, lo, hi, at, length, times, gaps, travel, time, place, slots)
+        relief = 0.0  # leaving a class that a start overfilled
+        for k in range(length):
+            c = slots[at + k]
+            if c >= 0 and st[c, STUDENTS] > classes[c, LIMIT] and (k >= n or pick[k] != c):
+                relief += par[PAR_BASE]
+        if config >= 0 and (after - before) * student - relief > threshold:
+            return False
+        section(
+            q, target, n, pick, 0, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
+            student_slots, slots, chosen,
+        )  # fmt: skip
+        return True
+    # No seat: exchange the whole sectioning with another request of the course.
+    r0 = courses[course, COURSE_REQ_AT]
+    other = course_requests[r0 + below(rng, courses[course, COURSE_REQ_END] - r0)]
+    other_at = requests[other, REQ_AT]
+    differs = False
+    for k in range(length):
+        if slots[at + k] != slots[other_at + k]:
+            differs = True
+    if other == q or not differs:
+        return False
+    lo2, hi2 = student_slots[requests[other, REQ_STUDENT]], student_slots[requests[other, REQ_STUDENT] + 1]
+    delta = -conflicts(slots, at, length, lo, hi, at, length, times, gaps, travel, time, place, slots)
+    delta -= conflicts(slots, other_at, length, lo2, hi2, other_at, length, times, gaps, travel, time, place, slots)
+    delta += conflicts(slots, other_at, length, lo, hi, at, length, times, gaps, travel, time, place, slots)
+    delta += conflicts(slots, at, length, lo2, hi2, other_at, length, times, gaps, travel, time, place, slots)
+    if delta * student > threshold:
+        return False
+    for k in range(length):
+        swap[k] = slots[at + k]
+        swap[length + k] = slots[other_at + k]
+    mine, theirs = chosen[q], chosen[other]
+    # Three steps (mine out, theirs replaced by mine, mine back in as theirs), so that no class is ever over its limit.
+    for step in range(3):
+        who = other if step == 1 else q
+        what = -1
+        source = 0
+        if step == 1:
+            what = mine
+        elif step == 2:
+            what = theirs
+            source = length
+        taken = length if what >= 0 else 0
+        section(
+            who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
+            student_slots, slots, chosen,
+        )  # fmt: skip
+    return True
+
+
+@kernel
+def list_hot(
+    times: Array,
+    gaps: Array,
+    travel: Array,
+    classes: Array,
+    time: Array,
+    place: Array,
+    st: Array,
+    requests: Array,
+    student_slots: Array,
+    slots: Array,
+    chosen: Array,
+    hot: Array,
+) -> int:
+    """List the requests that are unsectioned, in a class over its limit or in a student conflict; returns how many."""
+    n = 0
+    for q in range(requests.shape[0]):
+        at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
+        student = requests[q, REQ_STUDENT]
+        lo, hi = student_slots[student], student_slots[student + 1]
+        listed = chosen[q] < 0
+        for k in range(at, at + length):
+            listed = listed or (slots[k] >= 0 and st[slots[k], STUDENTS] > classes[slots[k], LIMIT])
+        if listed or conflicts(slots, at, length, lo, hi, at, length, times, gaps, travel, time, place, slots) > 0:
+            hot[n] = q
+            n += 1
+    return n
