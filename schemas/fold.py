@@ -142,7 +142,8 @@ def _on_requested(state: JobState, event: JobRequested) -> JobState:
         return state
     if _foreign(state, event.organization_id):
         # Whatever came first claimed another organisation's job: the request alone says whose it is.
-        state = _initial(event, event.organization_id)
+        # The version goes on counting, so that nobody takes what follows for older than what was seen.
+        state = _initial(event, event.organization_id).model_copy(update={"version": state.version})
     # What an ended job was asked to do is still worth knowing: only the status is beyond change.
     return state.changed(
         requested=True,
@@ -204,7 +205,7 @@ def _on_progress(state: JobState, event: SolveProgress) -> JobState:
 
 
 def _on_completed(state: JobState, event: SolveCompleted) -> JobState:
-    if state.status.terminal or _foreign(state, event.organization_id):
+    if state.status.terminal or _foreign(state, event.organization_id) or _superseded(state, event.token):
         return state
     best = event.best
     return state.changed(
@@ -222,6 +223,14 @@ def _on_completed(state: JobState, event: SolveCompleted) -> JobState:
 def _foreign(state: JobState, organization_id: UUID) -> bool:
     """An event about a job of another organisation: whoever wrote it may not touch this job."""
     return state.organization_id != organization_id
+
+
+def _superseded(state: JobState, token: int) -> bool:
+    """True if every variant has been seen under a later claim than `token`: then whichever variant that claim was for,
+    its worker lost it. A token that is merely unknown proves nothing, because reports and the end share no topic.
+    """
+    everyone_seen = 0 < state.variants_expected <= len(state.variants)
+    return 0 < token < min((v.token for v in state.variants.values()), default=0) and everyone_seen
 
 
 def _score_rank(state: VariantState) -> tuple[int, int]:
