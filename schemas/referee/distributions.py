@@ -264,29 +264,40 @@ _EXCESS = {
 def distributions(reading: Reading, tally: Tally) -> None:
     """Counts every distribution: violations under its type's name if required, else cost."""
     for distribution in reading.problem.distributions:
-        members = [reading.placed[name] for name in distribution.classes if name in reading.placed]
-        rule = PAIR_RULES.get(distribution.type)
-        if rule is not None:
-            _count_pairs(reading, tally, distribution, members, rule)
+        if distribution.type in PAIR_RULES:
+            _count_pairs(reading, tally, distribution)
         else:
-            _count_set(reading, tally, distribution, members, SET_RULES[distribution.type])
+            _count_set(reading, tally, distribution)
 
 
-def _count_pairs(
-    reading: Reading, tally: Tally, distribution: Distribution, members: Sequence[Placed], rule: PairRule
-) -> None:
-    violated = [(a, b) for a, b in combinations(members, 2) if rule(reading, a, b, distribution.parameters)]
+def violation_count(reading: Reading, distribution: Distribution) -> int:
+    """By how much the placed classes violate one distribution: pairs, or the excess of the whole set."""
+    if distribution.type in PAIR_RULES:
+        return sum(1 for _ in _violating_pairs(reading, distribution))
+    return SET_RULES[distribution.type](reading, _members(reading, distribution), distribution.parameters)
+
+
+def _members(reading: Reading, distribution: Distribution) -> list[Placed]:
+    return [reading.placed[name] for name in distribution.classes if name in reading.placed]
+
+
+def _violating_pairs(reading: Reading, distribution: Distribution) -> Iterator[tuple[Placed, Placed]]:
+    rule = PAIR_RULES[distribution.type]
+    for a, b in combinations(_members(reading, distribution), 2):
+        if rule(reading, a, b, distribution.parameters):
+            yield a, b
+
+
+def _count_pairs(reading: Reading, tally: Tally, distribution: Distribution) -> None:
     if distribution.required:
-        for a, b in violated:
+        for a, b in _violating_pairs(reading, distribution):
             tally.violate(distribution.type.value, partial(_pair_violation, reading, distribution, a, b))
     else:
-        _charge(reading, tally, distribution, (distribution.penalty or 0) * len(violated))
+        _charge(reading, tally, distribution, (distribution.penalty or 0) * violation_count(reading, distribution))
 
 
-def _count_set(
-    reading: Reading, tally: Tally, distribution: Distribution, members: Sequence[Placed], rule: SetRule
-) -> None:
-    excess = rule(reading, members, distribution.parameters)
+def _count_set(reading: Reading, tally: Tally, distribution: Distribution) -> None:
+    excess = violation_count(reading, distribution)
     if distribution.required:
         if excess:
             tally.violate(distribution.type.value, partial(_set_violation, distribution, excess), excess)
