@@ -32,7 +32,7 @@ class RoomDraft:
 
 @dataclass(slots=True)
 class Campus:
-    """Buildings by position with their walking times in slots, and rooms by ascending capacity within a kind."""
+    """Buildings by position with their walking times in slots, and the rooms."""
 
     buildings: list[str]
     walking: list[list[int]]

@@ -20,7 +20,6 @@ from schemas.problem.model import (
     Class,
     Config,
     Course,
-    Instructor,
     Problem,
     Room,
     RoomNeeds,
@@ -84,7 +83,7 @@ def plan_university(courses: int, students: int, faculty: int, seed: int) -> Uni
         rooms=_rooms(dice, campus, witness),
         building_travel=_travel(campus),
         courses=_courses(dice, catalogue, sections, campus),
-        instructors=_instructors(dice, faculty, taught, witness),
+        instructors=make_instructors(dice, faculty, taught, witness),
         students=[
             Student(id=_student_id(s), courses=[catalogue.courses[c].id for c in wanted])
             for s, wanted in enumerate(catalogue.requests)
@@ -132,10 +131,6 @@ def _travel(campus: Campus) -> list[Travel]:
         for n, a in enumerate(used)
         for b in used[n + 1 :]
     ]
-
-
-def _instructors(dice: Dice, faculty: int, taught: dict[int, list[int]], witness: Witness) -> list[Instructor]:
-    return make_instructors(dice, faculty, taught, witness)
 
 
 def _courses(dice: Dice, catalogue: Catalogue, sections: Sections, campus: Campus) -> list[Course]:

@@ -100,8 +100,7 @@ def _assign_department(
     taught: dict[int, list[int]],
 ) -> None:
     previous: dict[int, int] = {}  # the last instructor of each course's lectures
-    at = 0
-    for s in own:
+    for at, s in enumerate(own):
         section = sections[s]
         candidates: list[int] = []
         if section.kind is Kind.LECTURE and section.course in previous and dice.chance(35):
@@ -115,7 +114,6 @@ def _assign_department(
                 if section.kind is Kind.LECTURE:
                     previous[section.course] = candidate
                 break
-        at += 1
 
 
 def make_instructors(dice: Dice, faculty: int, taught: dict[int, list[int]], witness: Witness) -> list[Instructor]:
@@ -139,15 +137,14 @@ def instructor_id(i: int) -> str:
 
 
 def closed_rooms(dice: Dice, witness: Witness) -> list[list[TimeBlock]]:
-    """For each room when it is closed; one room in eight is, for half a day every week."""
+    """For each room when it is closed: about one room in ten is, for half a day every week."""
     held: list[list[Time]] = [[] for _ in witness.campus.rooms]
     for time, room in zip(witness.times, witness.rooms, strict=True):
         held[room].append(witness.patterns.times[time])
     closed: list[list[TimeBlock]] = []
     for times in held:
-        block = _half_day(dice)
-        closes = dice.chance(20) and not any(_during(time, block) for time in times)
-        closed.append([block] if closes else [])
+        blocks = [_half_day(dice) for _ in range(6)] if dice.chance(15) else []
+        closed.append([block for block in blocks if not any(_during(time, block) for time in times)][:1])
     return closed
 
 
