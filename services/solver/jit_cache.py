@@ -1,7 +1,8 @@
-"""Where the compiled kernels are kept between processes.
+"""Where the compiled kernels are kept between processes, and that they belong to these sources.
 
-Owns the choice of numba's cache directory. Compiling the general kernel costs half a minute of CPU, loading it 0.3 s:
-every process that may load a kernel calls `use_jit_cache` first. Must not know what is compiled.
+Owns the choice of numba's cache directory and the removal of stale entries. Compiling the general kernel costs half a
+minute of CPU, loading it 0.3 s: every process that may load a kernel calls `use_jit_cache` first. Must not know what is
+compiled.
 
 Beside the source if that can be written (a checkout, an image while it is built), else the user's cache directory, else
 a private one for this user under the system's temporary directory. `NUMBA_CACHE_DIR` overrules all of them.
@@ -20,16 +21,25 @@ VARIABLE = "NUMBA_CACHE_DIR"
 _ENGINE = Path(__file__).resolve().parent / "engine"
 
 
-def use_jit_cache() -> Path | None:
-    """Point numba at a directory that can be written; returns it, or None if there is none (then nothing is cached).
+def use_jit_cache(engine: Path = _ENGINE) -> Path | None:
+    """Make sure that numba caches in a directory that can be written, and finds nothing stale there; returns it.
 
-    Call it before the first kernel module is imported: numba chooses a function's cache when the function is decorated.
+    None if there is none: then every process compiles for itself. Call it before the first kernel module is imported,
+    because numba chooses a function's cache when the function is decorated.
     """
+    directory = _choose(engine)
+    if directory is not None:
+        _drop_stale(directory, engine)
+    return directory
+
+
+def _choose(engine: Path) -> Path | None:
     given = os.environ.get(VARIABLE)
     if given:
         return Path(given)
-    for parent in _candidates(os.environ):
-        directory = parent / f"jit-{_source_digest(_ENGINE)}"
+    if _writable(engine / "__pycache__"):
+        return engine  # numba's own choice
+    for directory in _elsewhere(os.environ):
         if _writable(directory):
             os.environ[VARIABLE] = str(directory)
             numba = sys.modules.get("numba")
@@ -39,37 +49,50 @@ def use_jit_cache() -> Path | None:
     return None
 
 
-def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
-    yield _ENGINE / "__pycache__"
-    user_cache = environment.get("XDG_CACHE_HOME")
-    if user_cache:
-        yield Path(user_cache) / "horarium"
-    elif environment.get("HOME"):
-        yield Path(environment["HOME"]) / ".cache" / "horarium"
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    yield Path(tempfile.gettempdir()) / f"horarium-{user}"
+def _elsewhere(environment: Mapping[str, str]) -> Iterator[Path]:
+    base = environment.get("XDG_CACHE_HOME")
+    home = environment.get("HOME")
+    if base:
+        yield Path(base) / "horarium" / "jit"
+    elif home:
+        yield Path(home) / ".cache" / "horarium" / "jit"
+    yield Path(tempfile.gettempdir()) / f"horarium-{_user()}" / "jit"
 
 
-def _source_digest(engine: Path) -> str:
-    """Of every module that compiles something.
-
-    Numba looks at the time stamp of a function's own file only; a change of a function that it calls in another file
-    would otherwise leave stale machine code in use.
-    """
-    digest = hashlib.sha256()
-    for source in sorted(engine.rglob("*.py")):
-        text = source.read_bytes()
-        if b"numba" in text:
-            digest.update(text)
-    return digest.hexdigest()[:12]
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def _writable(directory: Path) -> bool:
-    """True if this user owns the directory and a file can be made in it (machine code of others must not be loaded)."""
+    """True if a file can be made in it and it is this user's own: machine code of others must not be loaded."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=directory):
-            pass
-        return not hasattr(os, "getuid") or directory.stat().st_uid == os.getuid()
+            return directory.stat().st_uid == _user() or not hasattr(os, "getuid")
     except OSError:
         return False
+
+
+def _drop_stale(directory: Path, engine: Path) -> None:
+    """Empty the cache unless it was filled from exactly these sources.
+
+    Numba looks at the time stamp of a function's own file only; a change of a function that it calls in another file
+    would leave yesterday's machine code in use. Safe beside other processes: numba takes a missing file for a miss.
+    """
+    sources = [path for path in sorted(engine.rglob("*.py")) if b"numba" in path.read_bytes()]
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+    place = hashlib.sha256(os.fsencode(engine)).hexdigest()[:12]
+    stamp = (directory / "__pycache__" if directory == engine else directory) / f"kernels-{place}.sha256"
+    try:
+        if stamp.exists() and stamp.read_text() == digest:
+            return
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        for path in sources:
+            for index in directory.rglob(f"{path.stem}.*.nbi"):
+                index.unlink(missing_ok=True)
+        written = stamp.with_suffix(f".{os.getpid()}")
+        written.write_text(digest)
+        written.replace(stamp)
+    except OSError:
+        # A cache in a read-only image was filled when the image was built, from the sources in it.
+        return

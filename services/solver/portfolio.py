@@ -38,14 +38,19 @@ class Kernel:
 
 
 def load_kernel(expanded: ExpandedProblem) -> Kernel:
-    """Compile the problem for the kernel that suits it. Raises `InvalidProblemError` if it exceeds the arrays."""
+    """Compile the problem for the kernel that suits it, and load that (or compile it, if this machine never has).
+
+    Raises `InvalidProblemError` if the problem exceeds the kernel's arrays.
+    """
     use_jit_cache()
     # The kernels are imported here and not above: importing numba costs half a second that CP-SAT alone never needs.
     if is_grid(expanded):
         from services.solver.compile.grid import compile_grid
         from services.solver.engine.grid.search import search_grid
+        from services.solver.engine.grid.search import warm_up as load_grid
 
         grid = compile_grid(expanded)
+        load_grid()
         return Kernel(
             "grid-annealing",
             "every class fills one period of one week, so the period-grid annealing applies",
@@ -54,8 +59,10 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
     from services.solver.compile.general import compile_general
     from services.solver.compile.grid import obstacle
     from services.solver.engine.general.search import search_general
+    from services.solver.engine.general.search import warm_up as load_general
 
     general = compile_general(expanded)
+    load_general()
     return Kernel(
         "general-annealing",
         f"the problem has {obstacle(expanded)}, so the general annealing applies",

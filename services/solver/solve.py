@@ -19,6 +19,8 @@ from services.solver.portfolio import Best, Board, Clock, load_kernel, run_toget
 
 # Seeds of one solve's members are this far apart, so that they never meet those of the other variants (seed + n).
 SEED_STRIDE = 1_000_003
+# Where kernels have to be compiled first, little of a short budget may be left: search this long all the same.
+MIN_SEARCH_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,9 @@ def solve_problem(
 
     def member(number: int) -> Callable[[ShouldStop], None]:
         def work(stop: ShouldStop) -> None:
-            limits = Limits(clock.left, seed + number * SEED_STRIDE, moves, target)
+            limits = Limits(
+                max(clock.left, min(seconds, MIN_SEARCH_SECONDS)), seed + number * SEED_STRIDE, moves, target
+            )
             board.post(kernel.search(limits, board.listen(number), stop, given), number)
 
         return work

@@ -1,0 +1,68 @@
+"""The command line `horarium`: which commands there are.
+
+Owns their names and the last line of defence against a traceback for a mistake that is the user's. Each command's own
+module says what it does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from horarium.commands.database import migrate, user_add
+from horarium.commands.evaluate import evaluate
+from horarium.commands.generate import generate_university
+from horarium.commands.jobs import cancel, stop, submit, watch
+from horarium.commands.solve import solve
+from horarium.commands.topics import topics_apply
+from horarium.commands.warmup import warmup
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
+user = typer.Typer(no_args_is_help=True, help="Users.")
+app.add_typer(topics, name="topics")
+app.add_typer(user, name="user")
+
+app.command()(solve)
+app.command()(evaluate)
+app.command(name="generate-university")(generate_university)
+app.command()(warmup)
+app.command()(submit)
+app.command()(watch)
+app.command()(stop)
+app.command()(cancel)
+app.command()(migrate)
+topics.command(name="apply")(topics_apply)
+user.command(name="add")(user_add)
+
+
+@topics.callback()
+def _topics() -> None:
+    """Kafka topics."""
+
+
+@user.callback()
+def _user() -> None:
+    """Users."""
+
+
+@app.callback()
+def _horarium(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False,
+) -> None:
+    """Event-driven university timetabling."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"horarium {installed('horarium')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """What the console script runs."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""`horarium migrate` and `horarium user add`: the database's schema and its first users."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from horarium.commands.terminal import EXIT_UNREACHABLE, refuse, say
+
+MIN_PASSWORD_LENGTH = 12
+
+DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql+psycopg://user:password@host/name")]
+
+
+class Role(StrEnum):
+    """What a user may do: look, also ask for timetables, also manage users."""
+
+    VIEWER = "viewer"
+    PLANNER = "planner"
+    ADMIN = "admin"
+
+
+def migrate(database_url: DatabaseUrl) -> None:
+    """Bring the database to the newest schema; safe to repeat."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from services.api.migrate import upgrade
+
+    try:
+        upgrade(database_url)
+    except SQLAlchemyError as error:
+        refuse(f"The database cannot be migrated: {_first_line(error)}", EXIT_UNREACHABLE)
+    say("The database has the newest schema.")
+
+
+def user_add(
+    database_url: DatabaseUrl,
+    email: Annotated[str, typer.Option(help="Who signs in.")],
+    organization: Annotated[str, typer.Option(help="Name of the organisation; made if there is none.")],
+    role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.PLANNER,
+) -> None:
+    """Add a user, or give an existing one this password. The password is read from standard input or asked for."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from services.api.seed import seed_demo
+
+    if "@" not in email:
+        refuse(f"{email!r} is not an e-mail address.")
+    password = read_password(confirm=True)
+    if len(password) < MIN_PASSWORD_LENGTH:
+        refuse(f"The password must have at least {MIN_PASSWORD_LENGTH} characters.")
+    try:
+        seed_demo(database_url, email, password, organization, role=role.value)
+    except ValueError as error:
+        refuse(f"The user cannot be added: {error}.")
+    except SQLAlchemyError as error:
+        refuse(f"The database refused: {_first_line(error)}", EXIT_UNREACHABLE)
+    say(f"{email} may sign in as {role.value} of {organization}.")
+
+
+def read_password(*, confirm: bool = False) -> str:
+    """From standard input if that is a pipe or a file, else asked for without being shown."""
+    if sys.stdin.isatty():
+        answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
+        return answer
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _first_line(error: Exception) -> str:
+    """The driver's own words; the rest repeats the statement."""
+    return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]

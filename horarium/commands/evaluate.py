@@ -1,0 +1,26 @@
+"""`horarium evaluate`: the referee alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from horarium.commands.terminal import EXIT_VIOLATIONS
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt or native .json, also gzipped.")],
+    solution: Annotated[Path, typer.Argument(help="`course room day period` lines, or native JSON.")],
+) -> None:
+    """Count a solution anew with an independent referee: cost by part, violations in words."""
+    from horarium.commands.files import read_problem_file, read_solution_file
+    from horarium.commands.verdict import print_verdict
+    from schemas.referee import judge
+
+    problem, _ = read_problem_file(file)
+    verdict = judge(problem, read_solution_file(solution, problem))
+    print_verdict(verdict)
+    if not verdict.feasible:
+        raise typer.Exit(EXIT_VIOLATIONS)

@@ -1,0 +1,134 @@
+"""`horarium submit`, `watch`, `stop`, `cancel`: jobs of a running Horarium, over HTTP.
+
+Owns what a person types and reads. Must not know the services' code, only `horarium.client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from horarium.commands.terminal import EXIT_UNREACHABLE, EXIT_VIOLATIONS, is_watched, note, read_file, refuse, say
+from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
+from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, guess_format
+
+if TYPE_CHECKING:
+    from horarium.client import Client
+
+TERMINAL = frozenset({"completed", "stopped", "infeasible", "failed", "cancelled", "timed_out"})
+
+Url = Annotated[str, typer.Option(envvar="HORARIUM_URL", help="Where the api answers.")]
+Token = Annotated[str, typer.Option(envvar="HORARIUM_TOKEN", help="A bearer token, instead of --email.")]
+Email = Annotated[str, typer.Option(envvar="HORARIUM_EMAIL", help="Sign in; the password is asked for or read.")]
+Job = Annotated[str, typer.Argument(help="The job's id.")]
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt or native .json, also gzipped.")],
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    email: Email = "",
+    time_limit: Annotated[float, typer.Option(min=1, max=MAX_TIME_LIMIT_S, help="Seconds per variant.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
+    variants: Annotated[int, typer.Option(min=1, max=MAX_VARIANTS)] = 1,
+    follow: Annotated[bool, typer.Option("--watch", help="Watch the job until it ends.")] = False,
+) -> None:
+    """Upload a problem and ask for timetables; prints the job's id."""
+    from schemas.problem.findings import InvalidProblemError
+
+    content = read_file(file, MAX_PROBLEM_BYTES)
+    try:
+        kind = guess_format(file.name, content)
+    except InvalidProblemError as error:
+        refuse(f"{file}: {error.findings[0].message}")
+    with _signed_in(url, token, email) as client:
+        uploaded = client.upload(
+            content, "application/json" if kind is ProblemFormat.NATIVE else "text/plain", file.name
+        )
+        job = client.generate(uploaded["id"], time_limit_s=time_limit, seed=seed, workers=workers, variants=variants)
+        say(job.job_id)
+        if follow:
+            _follow(client, job.progress_url)
+
+
+def watch(job: Job, url: Url = DEFAULT_URL, token: Token = "", email: Email = "") -> None:
+    """Show a job's progress until it ends. Exit code 0 when it completed, 3 when hard violations are left."""
+    with _signed_in(url, token, email) as client:
+        known = client.job(job)
+        _follow(client, str(known.get("progress_url") or f"/api/progress/{job}"))
+
+
+def stop(job: Job, url: Url = DEFAULT_URL, token: Token = "", email: Email = "") -> None:
+    """End a job and keep its best timetable."""
+    with _signed_in(url, token, email) as client:
+        client.control(job, "stop")
+    say(f"Job {job} is asked to stop; its best timetable is kept.")
+
+
+def cancel(job: Job, url: Url = DEFAULT_URL, token: Token = "", email: Email = "") -> None:
+    """End a job and discard what it found."""
+    with _signed_in(url, token, email) as client:
+        client.control(job, "cancel")
+    say(f"Job {job} is asked to end; what it found is discarded.")
+
+
+@contextmanager
+def _signed_in(url: str, token: str, email: str) -> Iterator[Client]:
+    import httpx
+
+    from horarium.client import Client, RefusedError
+    from horarium.commands.database import read_password
+
+    if not token and not email:
+        refuse("Say who you are: --token (or HORARIUM_TOKEN), or --email (or HORARIUM_EMAIL) and a password.")
+    try:
+        with Client(url, token) as client:
+            if not token:
+                client.sign_in(email, read_password())
+            yield client
+    except RefusedError as error:
+        refuse(str(error), EXIT_UNREACHABLE)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        refuse(f"{url} does not answer: {error or type(error).__name__}", EXIT_UNREACHABLE)
+
+
+def _follow(client: Client, progress_url: str) -> None:
+    """Reports as lines (a new one for a new stage or best), or in place while a person watches."""
+    shown = ""
+    last: dict[str, Any] = {}
+    for last in client.reports(progress_url):
+        line = _line(last)
+        if is_watched():
+            typer.echo(f"\r\x1b[K{line}", nl=False, err=True)
+        elif line.split("%", 1)[-1] != shown.split("%", 1)[-1]:
+            note(line)
+        shown = line
+        if last.get("status") in TERMINAL:
+            break
+    if is_watched():
+        note("")
+    status = str(last.get("status", "unknown"))
+    say(f"{status}: {_best(last)}" if _best(last) else status)
+    if status == "infeasible":
+        raise typer.Exit(EXIT_VIOLATIONS)
+    if status not in ("completed", "stopped", "timed_out"):
+        refuse(str(last.get("message") or f"The job ended as {status}."), EXIT_UNREACHABLE)
+
+
+def _line(report: dict[str, Any]) -> str:
+    stage = report.get("stage") or report.get("status") or "unknown"
+    return f"{float(report.get('progress') or 0.0):5.1f} %  {stage}  {_best(report)}"
+
+
+def _best(report: dict[str, Any]) -> str:
+    score = report.get("best_score") or {}
+    if "total" not in score:
+        return ""
+    return f"{score.get('hard_violations', 0)} hard violations, cost {score['total']:,}"

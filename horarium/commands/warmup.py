@@ -1,0 +1,45 @@
+"""`horarium warmup`: compile the search kernels now instead of in the first solve."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from time import monotonic
+
+from horarium.commands.terminal import note, say
+
+
+def warmup() -> None:
+    """Compile the search kernels, so that the first solve finds them on disk. Repeating it takes seconds."""
+    from services.solver.jit_cache import use_jit_cache
+
+    directory = use_jit_cache()
+    if directory is None:
+        note("No directory can be written for compiled kernels: set NUMBA_CACHE_DIR. Every solve will compile anew.")
+    started = monotonic()
+    # Two fresh processes: compiling holds the interpreter's lock, and the kernels do not need one another.
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        kernels = {"general": pool.submit(_timed, "general"), "grid": pool.submit(_timed, "grid")}
+        for name, seconds in kernels.items():
+            say(f"{name} kernel ready after {seconds.result():.1f} s")
+    say(f"Kernels are compiled ({monotonic() - started:.1f} s), kept in {directory or 'no directory'}")
+
+
+def _timed(kernel: str) -> float:
+    started = monotonic()
+    _warm_up(kernel)()
+    return monotonic() - started
+
+
+def _warm_up(kernel: str) -> Callable[[], None]:
+    from services.solver.jit_cache import use_jit_cache
+
+    use_jit_cache()
+    if kernel == "grid":
+        from services.solver.engine.grid.search import warm_up as warm_grid
+
+        return warm_grid
+    from services.solver.engine.general.search import warm_up as warm_general
+
+    return warm_general
