@@ -9,7 +9,6 @@ from schemas.events.job import (
     ControlAction,
     JobControl,
     JobRequested,
-    ProblemFormat,
     ProblemReference,
     SolveOptions,
     WeightOverrides,
@@ -24,6 +23,7 @@ from schemas.events.solve import (
     Stage,
     VariantResult,
 )
+from schemas.problem.read import ProblemFormat
 
 EVENT_TYPES: tuple[type[Event], ...] = (JobRequested, JobControl, SolveProgress, SolveCompleted)
 

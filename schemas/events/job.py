@@ -12,23 +12,17 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events.base import Event
+from schemas.problem.read import ProblemFormat
 from schemas.topics import JOB_CONTROL, JOB_REQUESTED
 
 MAX_VARIANTS = 8
 MAX_TIME_LIMIT_S = 1800.0
 
 
-class ProblemFormat(StrEnum):
-    """The formats in which a problem may be uploaded or sent."""
-
-    NATIVE = "native"
-    CTT = "ctt"
-
-
 class WeightOverrides(BaseModel):
     """Weights for this solve instead of the problem's own; omitted ones stay."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     time: int | None = Field(default=None, ge=0, le=100_000)
     room: int | None = Field(default=None, ge=0, le=100_000)
@@ -39,7 +33,8 @@ class WeightOverrides(BaseModel):
 class SolveOptions(BaseModel):
     """How to solve. Variant n (from 1) is searched with seed `seed + n - 1`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # As everything in an event: an option that a newer producer knows must not stop an older consumer.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     variants: int = Field(default=1, ge=1, le=MAX_VARIANTS, description="How many different timetables to compute.")
     time_limit_s: float = Field(

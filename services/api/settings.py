@@ -36,6 +36,9 @@ class ApiSettings(TokenSettings):
     relay_publish_timeout_s: float = Field(
         default=5.0, gt=0, le=30, description="Longest wait for the broker; the rows are locked meanwhile."
     )
+    republish_after_s: float = Field(
+        default=30.0, ge=1, le=86400, description="Age at which a request that no solver took in is sent again."
+    )
     idempotency_key_lifetime_h: int = Field(default=24, ge=1, le=24 * 30)
 
     @property

@@ -11,7 +11,15 @@ from collections.abc import AsyncIterator
 
 import redis.exceptions
 import sqlalchemy.exc
-from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    BrokerNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    ProducerClosed,
+    ReplicaNotAvailableError,
+    UnknownTopicOrPartitionError,
+)
 
 # A deadlock, a restarting server and a lost connection are OperationalErrors; a violated constraint is not.
 WORLD_AWAY: tuple[type[BaseException], ...] = (
@@ -25,13 +33,23 @@ WORLD_AWAY: tuple[type[BaseException], ...] = (
     TimeoutError,
 )
 
+# The client does not call these retriable, because it has given up on them itself; for us they end with the outage.
+_BROKER_AWAY: tuple[type[KafkaError], ...] = (
+    BrokerNotAvailableError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    ProducerClosed,
+    ReplicaNotAvailableError,
+    UnknownTopicOrPartitionError,
+)
+
 
 def is_world_away(error: BaseException) -> bool:
     """True if the same call may succeed later without anybody changing it."""
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return True
     if isinstance(error, KafkaError):
-        return bool(error.retriable) or isinstance(error, KafkaConnectionError | UnknownTopicOrPartitionError)
+        return bool(error.retriable) or isinstance(error, _BROKER_AWAY)
     return isinstance(error, WORLD_AWAY)
 
 

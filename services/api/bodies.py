@@ -1,0 +1,208 @@
+"""What requests bring and answers carry, as JSON.
+
+Owns the HTTP face's shapes. Requests reject what they do not know; answers may gain optional fields. Must not know how
+anything is stored.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from schemas.events.job import ControlAction, SolveOptions, WeightOverrides
+from schemas.events.solve import ErrorInfo, Infeasibility, Provenance
+from schemas.fold import JobStatus, VariantState
+from schemas.problem.read import ProblemFormat
+from schemas.timetable import Score
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+class SignIn(_Request):
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class Weights(WeightOverrides):
+    """Weights for this solve instead of the problem's own; omitted ones stay."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GenerateRequest(SolveOptions):
+    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or the text of a .ctt file)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: Weights = Weights()
+    priority: int = Field(default=0, ge=-100, le=100, description="Higher starts earlier within the organisation.")
+    problem_id: UUID | None = None
+    problem: dict[str, Any] | str | None = None
+    problem_format: ProblemFormat | None = Field(
+        default=None, description="Of `problem`; by default native for an object and ctt for a text."
+    )
+
+    @model_validator(mode="after")
+    def _one_problem(self) -> Self:
+        if (self.problem is None) == (self.problem_id is None):
+            raise ValueError("give exactly one of 'problem_id' and 'problem'")
+        if self.problem is None and self.problem_format is not None:
+            raise ValueError("'problem_format' goes with 'problem'; a stored problem's format is known")
+        if isinstance(self.problem, dict) and self.problem_format not in (None, ProblemFormat.NATIVE):
+            raise ValueError("an object is a native problem; give the text of the file as a string")
+        return self
+
+    def options(self) -> SolveOptions:
+        """The part that travels in the event."""
+        return SolveOptions.model_validate(self.model_dump(include=set(SolveOptions.model_fields)))
+
+
+class Page(_Request):
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=200, description="`next_cursor` of the page before.")
+
+
+class JobPage(Page):
+    status: list[JobStatus] = Field(default_factory=list, max_length=20, description="Only jobs in these states.")
+
+
+class UploadQuery(_Request):
+    name: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Instead of the name in the problem."
+    )
+
+
+class VariantFormat(StrEnum):
+    """`solution` is the benchmark's own format; there is one for problems that were sent as .ctt."""
+
+    JSON = "json"
+    CSV = "csv"
+    ICS = "ics"
+    SOLUTION = "solution"
+
+
+class VariantQuery(_Request):
+    """At most one of room, instructor, course and student."""
+
+    format: VariantFormat = VariantFormat.JSON
+    room: str | None = Field(default=None, min_length=1, max_length=128)
+    instructor: str | None = Field(default=None, min_length=1, max_length=128)
+    course: str | None = Field(default=None, min_length=1, max_length=128)
+    student: str | None = Field(default=None, min_length=1, max_length=128)
+
+    @model_validator(mode="after")
+    def _one_view(self) -> Self:
+        if len(self.view) > 1:
+            raise ValueError("give at most one of 'room', 'instructor', 'course' and 'student'")
+        if self.format is VariantFormat.SOLUTION and self.view:
+            raise ValueError("a solution is always whole; leave out 'room', 'instructor', 'course' and 'student'")
+        return self
+
+    @property
+    def view(self) -> dict[str, str]:
+        """The one filter that was given, or nothing."""
+        given = {"room": self.room, "instructor": self.instructor, "course": self.course, "student": self.student}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+class SignedIn(BaseModel):
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105  # the scheme's name (RFC 6750), not a secret
+    expires_in: int = Field(description="Seconds.")
+
+
+class Me(BaseModel):
+    user_id: UUID
+    email: str
+    role: str
+    organization_id: UUID
+    organization: str
+
+
+class ProblemAnswer(BaseModel):
+    id: UUID
+    name: str
+    format: ProblemFormat
+    sha256: str = Field(description="Of the content as uploaded.")
+    size_bytes: int
+    summary: dict[str, int] = Field(description="How many there are of what.")
+    created_at: AwareDatetime
+
+
+class ProblemList(BaseModel):
+    items: list[ProblemAnswer]
+    next_cursor: str | None = Field(description="Ask again with it for the next page; null on the last one.")
+
+
+class Accepted(BaseModel):
+    job_id: UUID
+    status: JobStatus
+    status_url: str
+    progress_url: str
+
+
+class Controlled(BaseModel):
+    """`status` is the job's state now; an ended job stays as it ended."""
+
+    job_id: UUID
+    action: ControlAction
+    status: JobStatus
+    status_url: str
+
+
+class VariantAnswer(BaseModel):
+    variant: int
+    url: str
+    score: Score
+    optimal: bool
+    lower_bound: int | None
+    elapsed_s: float
+    violations: list[str]
+    provenance: Provenance
+
+
+class JobAnswer(BaseModel):
+    """A job without its timetables. `status_url` and `progress_url` are where to ask again."""
+
+    job_id: UUID
+    status: JobStatus
+    percent: float
+    problem_id: UUID | None
+    problem_sha256: str | None
+    options: SolveOptions
+    priority: int
+    source: str = Field(description="'api', or 'event' for a job that came over Kafka.")
+    requested_by: str
+    correlation_id: str
+    control: ControlAction | None = Field(description="What was asked of the running job, if anything.")
+    best_score: Score | None
+    best_variant: int | None
+    error: ErrorInfo | None
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    updated_at: AwareDatetime
+    status_url: str
+    progress_url: str
+
+
+class JobDetailAnswer(JobAnswer):
+    infeasibility: Infeasibility | None
+    progress: list[VariantState] = Field(description="The last report of each variant.")
+    variants: list[VariantAnswer] = Field(description="The finished variants.")
+
+
+class JobList(BaseModel):
+    items: list[JobAnswer]
+    next_cursor: str | None

@@ -1,0 +1,28 @@
+"""The api service's own metrics: the closed list. Never an id in a label."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_REQUESTS = Counter(
+    "horarium_http_requests_total", "Requests answered, by route template.", ["method", "route", "status"]
+)
+HTTP_SECONDS = Histogram(
+    "horarium_http_request_seconds",
+    "Time from a request's first byte to the end of its answer.",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+JOBS_REQUESTED = Counter("horarium_jobs_requested_total", "Jobs accepted over HTTP.")
+REPLAYED = Counter("horarium_idempotent_replay_total", "Requests answered again from their Idempotency-Key.")
+OUTBOX_ROWS = Gauge("horarium_outbox_rows", "Events that wait to be published.")
+OUTBOX_OLDEST_SECONDS = Gauge("horarium_outbox_oldest_age_seconds", "Age of the oldest event that waits; 0 if none.")
+OUTBOX_REFUSED = Counter(
+    "horarium_outbox_refused_total", "Attempts to publish an event that the broker refused for good.", ["topic"]
+)
+PUBLISH_DELAY_SECONDS = Histogram(
+    "horarium_outbox_publish_delay_seconds",
+    "Time from writing an event to the broker's acknowledgement.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
+)
+REPUBLISHED = Counter("horarium_jobs_republished_total", "Requests sent again because no solver had taken them in.")

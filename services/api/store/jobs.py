@@ -1,0 +1,253 @@
+"""Jobs: requested, listed, read, controlled.
+
+Owns the transaction that accepts a job: the job, its event in the outbox and its idempotency key are written together
+or not at all. Must not know HTTP, nor when and how the outbox is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+from sqlalchemy import Row, Select, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from schemas.events.base import Event
+from schemas.events.cloudevents import encode
+from schemas.events.job import ControlAction, JobControl, JobRequested, ProblemReference, SolveOptions
+from schemas.fold import JobState, JobStatus
+from schemas.tables import idempotency_keys, job_states, jobs, outbox, timetables
+from services.api.cursors import Position
+from services.api.reading import ReadProblem
+from services.api.store.problems import add_problem, reference
+from services.runtime.tokens import Principal
+
+SOURCE = "/horarium/api"
+# Names for event ids that are a function of the job: the same event written twice is one event.
+_EVENT_IDS = UUID("b7f2f7f0-6a0e-4d0e-9a55-0c8a4c1d7a11")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A job as asked for; `problem` is a stored problem's id or a problem to be stored with the job."""
+
+    problem: UUID | ReadProblem
+    options: SolveOptions
+    priority: int
+    correlation_id: str
+    idempotency_key: str | None
+    request_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """`replayed`: the same request had been accepted before, and this is that job."""
+
+    job_id: UUID
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job with what is known of it. `state` is None until the persister has seen it: then it is queued."""
+
+    row: Row[Any]
+    state: JobState | None
+
+    @property
+    def status(self) -> JobStatus:
+        return self.state.status if self.state is not None else JobStatus.QUEUED
+
+    @property
+    def position(self) -> Position:
+        return Position(self.row.created_at, self.row.id)
+
+
+class UnknownProblemError(Exception):
+    """The organisation has no such problem."""
+
+
+class IdempotencyKeyReusedError(Exception):
+    """The key belongs to a request with another body."""
+
+
+class Jobs:
+    """Writes jobs of one organisation at a time; calls `on_written` after each commit that fills the outbox."""
+
+    def __init__(self, engine: AsyncEngine, on_written: Callable[[], None]) -> None:
+        self._engine = engine
+        self._on_written = on_written
+
+    async def request(self, caller: Principal, wanted: Wanted) -> Accepted:
+        """Accept a job. Raises UnknownProblemError or IdempotencyKeyReusedError; nothing is written then."""
+        async with self._engine.begin() as connection:
+            job_id = uuid4()
+            if wanted.idempotency_key is not None:
+                earlier = await _claim_key(connection, caller.organization_id, wanted, job_id)
+                if earlier is not None:
+                    return Accepted(earlier, replayed=True)
+            event = await self._event(connection, caller, wanted, job_id)
+            await connection.execute(
+                insert(jobs).values(
+                    id=job_id,
+                    organization_id=caller.organization_id,
+                    problem_id=event.problem_ref.problem_id if event.problem_ref else None,
+                    problem_sha256=event.problem_ref.sha256 if event.problem_ref else None,
+                    options=wanted.options.model_dump(mode="json"),
+                    priority=wanted.priority,
+                    source="api",
+                    requested_by=event.requested_by,
+                    correlation_id=wanted.correlation_id,
+                )
+            )
+            await put(connection, event)
+        self._on_written()
+        return Accepted(job_id, replayed=False)
+
+    async def _event(
+        self, connection: AsyncConnection, caller: Principal, wanted: Wanted, job_id: UUID
+    ) -> JobRequested:
+        problem_id = wanted.problem
+        if isinstance(problem_id, ReadProblem):
+            stored, _ = await add_problem(connection, caller, problem_id, None)
+            problem_id = stored.id
+        found = await reference(connection, caller.organization_id, problem_id)
+        if found is None:
+            raise UnknownProblemError
+        return JobRequested(
+            event_id=request_event_id(job_id),
+            job_id=job_id,
+            correlation_id=wanted.correlation_id,
+            organization_id=caller.organization_id,
+            requested_by=caller.email[:200],
+            priority=wanted.priority,
+            options=wanted.options,
+            problem_ref=ProblemReference(problem_id=found.problem_id, sha256=found.sha256),
+        )
+
+    async def control(
+        self, caller: Principal, job_id: UUID, action: ControlAction, correlation_id: str
+    ) -> JobStatus | None:
+        """Ask a job to stop or cancel; its state now, or None if there is no such job.
+
+        Asking again is harmless: the event has the same id, and the readers' states absorb it.
+        """
+        async with self._engine.begin() as connection:
+            job = await _get(connection, caller.organization_id, job_id)
+            if job is None:
+                return None
+            if job.status.terminal:
+                return job.status
+            await put(
+                connection,
+                JobControl(
+                    event_id=uuid5(_EVENT_IDS, f"{job_id}/{JobControl.TYPE}/{action}"),
+                    job_id=job_id,
+                    correlation_id=correlation_id,
+                    organization_id=caller.organization_id,
+                    action=action,
+                    requested_by=caller.email[:200],
+                ),
+            )
+        self._on_written()
+        return job.status
+
+    async def get(self, organization_id: UUID, job_id: UUID) -> Job | None:
+        async with self._engine.connect() as connection:
+            return await _get(connection, organization_id, job_id)
+
+    async def page(
+        self, organization_id: UUID, statuses: Sequence[JobStatus], limit: int, after: Position | None
+    ) -> list[Job]:
+        """Up to `limit` jobs, newest first, after the position; of all states if none are named."""
+        query = _of(organization_id).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        if statuses:
+            known = job_states.c.status.in_([s.value for s in statuses])
+            unseen = job_states.c.status.is_(None)
+            query = query.where(or_(known, unseen) if JobStatus.QUEUED in statuses else known)
+        if after is not None:
+            query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(after.created_at, after.id))
+        async with self._engine.connect() as connection:
+            return [_job(row) for row in await connection.execute(query)]
+
+
+def request_event_id(job_id: UUID) -> UUID:
+    """The id of a job's `job.requested`, the same however often it is written."""
+    return uuid5(_EVENT_IDS, f"{job_id}/{JobRequested.TYPE}")
+
+
+async def _claim_key(
+    connection: AsyncConnection, organization_id: UUID, wanted: Wanted, job_id: UUID
+) -> UUID | None:
+    """None if the key is new and now ours; else the job that it belongs to.
+
+    The insert waits for a transaction that is just writing the same key, so of many equal requests one goes on.
+    """
+    claimed = await connection.execute(
+        insert(idempotency_keys)
+        .values(
+            organization_id=organization_id,
+            key=wanted.idempotency_key,
+            request_sha256=wanted.request_sha256,
+            job_id=job_id,
+        )
+        .on_conflict_do_nothing()
+        .returning(idempotency_keys.c.job_id)
+    )
+    if claimed.one_or_none() is not None:
+        return None
+    earlier = (
+        await connection.execute(
+            select(idempotency_keys.c.request_sha256, idempotency_keys.c.job_id).where(
+                idempotency_keys.c.organization_id == organization_id,
+                idempotency_keys.c.key == wanted.idempotency_key,
+            )
+        )
+    ).one()
+    if earlier.request_sha256 != wanted.request_sha256:
+        raise IdempotencyKeyReusedError
+    found: UUID = earlier.job_id
+    return found
+
+
+async def put(connection: AsyncConnection, event: Event) -> None:
+    """Into the outbox, unless the very same event waits there already."""
+    message = encode(event, source=SOURCE)
+    await connection.execute(
+        insert(outbox)
+        .values(
+            event_id=event.event_id,
+            job_id=event.job_id,
+            topic=message.topic,
+            key=message.key,
+            value=message.value,
+            headers=dict(message.headers),
+        )
+        .on_conflict_do_nothing(index_elements=["event_id"])
+    )
+
+
+def _of(organization_id: UUID) -> Select[Any]:
+    return (
+        select(
+            jobs,
+            job_states.c.state,
+            timetables.c.infeasibility,
+            func.coalesce(job_states.c.updated_at, jobs.c.created_at).label("updated_at"),
+        )
+        .outerjoin(job_states, job_states.c.job_id == jobs.c.id)
+        .outerjoin(timetables, timetables.c.job_id == jobs.c.id)
+        .where(jobs.c.organization_id == organization_id)
+    )
+
+
+async def _get(connection: AsyncConnection, organization_id: UUID, job_id: UUID) -> Job | None:
+    row = (await connection.execute(_of(organization_id).where(jobs.c.id == job_id))).one_or_none()
+    return None if row is None else _job(row)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(row, None if row.state is None else JobState.model_validate(row.state))

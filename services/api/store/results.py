@@ -1,0 +1,111 @@
+"""Finished variants, and the problems they belong to.
+
+Owns the queries. Must not know formats: what it returns is bytes and what describes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.events.solve import Provenance
+from schemas.problem.read import ProblemFormat
+from schemas.tables import jobs, problems, solve_jobs, timetable_variants
+from schemas.timetable import Score
+from services.api.bodies import VariantAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProblem:
+    """A problem's content as it came, compressed."""
+
+    format: ProblemFormat
+    content_zstd: bytes
+
+
+class Results:
+    """Reads what the persister wrote, for jobs of one organisation at a time."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def variants(self, job_id: UUID, url: str) -> list[VariantAnswer]:
+        """The finished variants of a job that the caller may see (asked before); `url` is the job's own."""
+        table = timetable_variants.c
+        query = select(
+            table.variant,
+            table.score,
+            table.optimal,
+            table.lower_bound,
+            table.elapsed_s,
+            table.violations,
+            table.provenance,
+        ).where(table.job_id == job_id)
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(query.order_by(table.variant))).all()
+        return [
+            VariantAnswer(
+                variant=row.variant,
+                url=f"{url}/variants/{row.variant}",
+                score=Score.model_validate(row.score),
+                optimal=row.optimal,
+                lower_bound=row.lower_bound,
+                elapsed_s=row.elapsed_s,
+                violations=row.violations,
+                provenance=Provenance.model_validate(row.provenance),
+            )
+            for row in rows
+        ]
+
+    async def variant_sha256(self, organization_id: UUID, job_id: UUID, variant: int) -> str | None:
+        """The hash of a variant's JSON, or None if the organisation has no such variant."""
+        query = (
+            select(timetable_variants.c.sha256)
+            .join(jobs, jobs.c.id == timetable_variants.c.job_id)
+            .where(
+                jobs.c.organization_id == organization_id,
+                timetable_variants.c.job_id == job_id,
+                timetable_variants.c.variant == variant,
+            )
+        )
+        async with self._engine.connect() as connection:
+            found: str | None = (await connection.execute(query)).scalar_one_or_none()
+        return found
+
+    async def timetable(self, job_id: UUID, variant: int) -> bytes | None:
+        """A variant's JSON, zstd-compressed; the caller may see it (asked before)."""
+        query = select(timetable_variants.c.timetable_zstd).where(
+            timetable_variants.c.job_id == job_id, timetable_variants.c.variant == variant
+        )
+        async with self._engine.connect() as connection:
+            found: bytes | None = (await connection.execute(query)).scalar_one_or_none()
+        return found
+
+    async def problem(self, organization_id: UUID, job_id: UUID) -> StoredProblem | None:
+        """The problem that the job solved, or None if it has been deleted since.
+
+        A job that came over Kafka may have brought its problem along; then the solver's own table has it.
+        """
+        by_reference = (
+            select(problems.c.format, problems.c.content_zstd)
+            .join(jobs, jobs.c.problem_id == problems.c.id)
+            .where(
+                jobs.c.id == job_id,
+                jobs.c.organization_id == organization_id,
+                problems.c.organization_id == organization_id,
+            )
+        )
+        inline = select(solve_jobs.c.problem_format, solve_jobs.c.problem_zstd).where(
+            solve_jobs.c.job_id == job_id,
+            solve_jobs.c.organization_id == organization_id,
+            solve_jobs.c.problem_zstd.is_not(None),
+        )
+        async with self._engine.connect() as connection:
+            for query in (by_reference, inline):
+                row = (await connection.execute(query)).one_or_none()
+                if row is not None:
+                    return StoredProblem(ProblemFormat(row[0]), row[1])
+        return None
