@@ -1,0 +1,19 @@
+"""`python -m services.solver`: settings from the environment, logs, then serve until SIGTERM."""
+
+from __future__ import annotations
+
+from services.runtime.http import run
+from services.runtime.logging import configure_logging
+from services.runtime.settings import load
+from services.solver.app import create_app
+from services.solver.settings import SolverSettings
+
+
+def main() -> None:
+    settings = load(SolverSettings)
+    configure_logging("solver", settings)
+    run(create_app(settings), settings, grace_s=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,511 @@
+"""One attempt at one task: from its claim to its end, whatever that is.
+
+Owns what may happen meanwhile and which of it wins: the search ends, the child crashes, somebody stops or cancels the
+job, the hard limit passes, the lease is lost, the service shuts down. Must not know how tasks are stored or chosen.
+
+While the database is away the search goes on and the lease is asked for again and again. Once it has surely run out by
+our own clock, nothing is published; but the search is not thrown away, because the database may come back with nobody
+having taken the task, and then the lease is ours again. The result of a search that ends meanwhile waits here until the
+database answers; the fencing token decides whether it still counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from time import monotonic
+from typing import Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from schemas.events import ControlAction, ErrorInfo, Infeasibility, Stage
+from schemas.timetable import Score
+from services.runtime.outage import is_world_away, pauses
+from services.solver.frames import BrokenFrameError, Frame
+from services.solver.metrics import (
+    ATTEMPTS,
+    FENCED,
+    FIRST_PROGRESS_SECONDS,
+    LEASES_LOST,
+    REFEREE_MISMATCHES,
+    RENEWALS_FAILED,
+    SOLVE_SECONDS,
+)
+from services.solver.order import Order
+from services.solver.outcome import EndReason
+from services.solver.progress import Publish, Report, Reporter
+from services.solver.runner import Exit, SolverChild
+from services.solver.settings import SolverSettings
+from services.solver.tasks import Checkpoint, Claim, StoredProblem, TaskResult, Tasks
+
+log = structlog.get_logger(__name__)
+
+# A resumed search with less left than this would end before it had begun.
+_SHORTEST_SEARCH_S = 1.0
+_RENEW_AGAIN_S = 1.0
+# At shutdown the lease is given back; a database that is away for longer finds it expired instead.
+_LAST_WORD_S = 4.0
+_MAX_REASONS = 20
+
+
+class Intent(IntEnum):
+    """Why a search shall end before it ends by itself; a larger one replaces a smaller one."""
+
+    STOP = 1
+    TIME_OUT = 2
+    HAND_OVER = 3
+    ABANDON = 4
+
+
+class StartChild(Protocol):
+    """Starts a child process."""
+
+    async def __call__(self, *, judge_only: bool) -> SolverChild: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is left to do: search for `seconds`, or only have the checkpoint judged; `reason` is known when it ended."""
+
+    seconds: float
+    start: Checkpoint | None
+    reason: EndReason | None = None
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What a child has said so far."""
+
+    search_began: float | None = None
+    judging_since: float | None = None
+    result: Frame | None = None
+    error: ErrorInfo | None = None
+
+
+# How an attempt ends: with a result (or none), with an error, handed over, or (None) no longer ours to end.
+_End = TaskResult | ErrorInfo | Intent | None
+
+
+class Attempt:
+    """Runs once. `nudge` makes it ask the database at once whether something was asked of its job."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        tasks: Tasks,
+        settings: SolverSettings,
+        *,
+        publish: Publish,
+        start_child: StartChild,
+        shutdown: asyncio.Event,
+        claimed_at: float,
+    ) -> None:
+        """`claimed_at`: when the claim was asked for, on the monotonic clock: its lease runs at least from then."""
+        self.claim = claim
+        self._tasks = tasks
+        self._settings = settings
+        self._start_child = start_child
+        self._shutdown = shutdown
+        self._began = monotonic()
+        self._renewed_at = claimed_at
+        self._reporter = Reporter(claim, settings, publish, self._trusted)
+        self._nudged = asyncio.Event()
+        self._intended = asyncio.Event()
+        self._intent: Intent | None = None
+        self._leaving = asyncio.Event()
+        self._settling = False
+        self._best = claim.checkpoint
+        self._unsaved: Checkpoint | None = None
+        self._first_progress_s: float | None = None
+
+    def nudge(self) -> None:
+        self._nudged.set()
+
+    async def run(self) -> bool:
+        """Solve and settle; True if the task has ended for good."""
+        watchers = [
+            asyncio.create_task(self._watched(self._keep_lease()), name="lease"),
+            asyncio.create_task(self._watched(self._reporter.run()), name="progress"),
+            asyncio.create_task(self._watched(self._await_shutdown()), name="shutdown"),
+        ]
+        try:
+            end = await self._guarded_solve()
+            self._settling = True
+            watchers[1].cancel()
+            return await self._settle(end)
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+            await asyncio.gather(*watchers, return_exceptions=True)
+
+    async def _guarded_solve(self) -> _End:
+        try:
+            return await self._solve()
+        except Exception as error:  # the attempt's edge: our defect costs this attempt, not the slot
+            log.exception("attempt_failed")
+            return ErrorInfo(code="internal_error", message=f"{type(error).__name__}: {error}"[:500], retryable=True)
+
+    # --- what may end it early ----------------------------------------------------------------------------------------
+
+    def _intend(self, intent: Intent) -> None:
+        early = {Intent.STOP, Intent.TIME_OUT}
+        if self._intent is None or (intent > self._intent and not {intent, self._intent} <= early):
+            self._intent = intent
+        if self._intent in (Intent.HAND_OVER, Intent.ABANDON):
+            self._leaving.set()
+        self._intended.set()
+
+    def _trusted(self) -> bool:
+        """True while the lease cannot have run out."""
+        return monotonic() - self._renewed_at < self._settings.solver_lease_s
+
+    async def _watched(self, work: Awaitable[None]) -> None:
+        """A watcher that fails is our defect; without it the attempt cannot go on safely."""
+        try:
+            await work
+        except Exception:
+            log.exception("attempt_watcher_failed")
+            self._intend(Intent.ABANDON)
+
+    async def _await_shutdown(self) -> None:
+        await self._shutdown.wait()
+        self._intend(Intent.HAND_OVER)
+
+    async def _keep_lease(self) -> None:
+        pause_s = self._settings.solver_renew_s
+        while not self._settling:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), pause_s)
+            self._nudged.clear()
+            pause_s = self._settings.solver_renew_s if await self._renew() else _RENEW_AGAIN_S
+
+    async def _renew(self) -> bool:
+        """Ask for the lease; False if the database does not answer."""
+        asked_at = monotonic()
+        checkpoint, self._unsaved = self._unsaved, None
+        try:
+            # A server that hangs must not use up the lease in one request.
+            async with asyncio.timeout(self._settings.solver_lease_s / 2):
+                renewal = await self._tasks.renew(self.claim, checkpoint)
+        except Exception as error:
+            if not is_world_away(error):
+                raise
+            RENEWALS_FAILED.inc()
+            self._unsaved = self._unsaved or checkpoint
+            log.warning("lease_renewal_failed", lease_surely_ours=self._trusted(), error=str(error)[:200])
+            return False
+        if self._settling:
+            return True
+        if not renewal.held:
+            if renewal.control is not ControlAction.CANCEL:
+                LEASES_LOST.inc()
+                log.warning("lease_lost", silent_s=round(monotonic() - self._renewed_at, 1))
+            self._intend(Intent.ABANDON)
+            return True
+        self._renewed_at = asked_at
+        if renewal.control is ControlAction.STOP:
+            self._intend(Intent.STOP)
+        return True
+
+    # --- the search ---------------------------------------------------------------------------------------------------
+
+    async def _solve(self) -> _End:
+        plan = self._plan()
+        if plan is None:
+            return TaskResult(EndReason.TIMED_OUT)
+        heard, exit_ = await self._run_child(plan)
+        if self._cut_short(heard) and plan.seconds > 0:
+            # The child did not bring its best in by itself. What it last handed out counts, once the referee agrees.
+            reason = EndReason.STOPPED if self._intent is Intent.STOP else EndReason.TIMED_OUT
+            if self._best is None:
+                return TaskResult(reason)
+            plan = _Plan(0.0, self._best, reason)
+            heard, exit_ = await self._run_child(plan)
+        return self._end(plan, heard, exit_)
+
+    def _plan(self) -> _Plan | None:
+        """None: the hard limit has passed, and there is nothing to keep."""
+        checkpoint = self.claim.checkpoint
+        if self.claim.remaining_s <= 0:
+            return None if checkpoint is None else _Plan(0.0, checkpoint, EndReason.TIMED_OUT)
+        if self.claim.control is ControlAction.STOP:
+            return _Plan(0.0, checkpoint, EndReason.STOPPED)
+        left_s = self.claim.options.time_limit_s - (checkpoint.searched_s if checkpoint else 0.0)
+        if checkpoint is not None and left_s < _SHORTEST_SEARCH_S:
+            return _Plan(0.0, checkpoint, EndReason.FINISHED)
+        return _Plan(left_s, checkpoint)
+
+    def _cut_short(self, heard: _Heard) -> bool:
+        nothing_said = heard.result is None and heard.error is None
+        return nothing_said and self._intent in (Intent.STOP, Intent.TIME_OUT)
+
+    def _end(self, plan: _Plan, heard: _Heard, exit_: Exit | None) -> _End:
+        if self._intent is Intent.ABANDON:
+            return None
+        if heard.result is not None:
+            return self._result(plan, heard.result)
+        if heard.error is not None:
+            return heard.error
+        if self._intent is Intent.HAND_OVER:
+            return Intent.HAND_OVER
+        ended = "never started" if exit_ is None else exit_.reason
+        log.error("child_crashed", exit=ended, stderr=exit_.stderr[-2000:] if exit_ else "")
+        hint = " (killed from outside, mostly for lack of memory)" if ended == "SIGKILL" else ""
+        what = "judging the timetable" if plan.seconds == 0 else "the search"
+        return ErrorInfo(
+            code="child_crashed",
+            message=f"The process of {what} ended without a result: {ended}{hint}.",
+            retryable=True,
+        )
+
+    def _result(self, plan: _Plan, frame: Frame) -> TaskResult:
+        header = frame.header
+        reason = plan.reason or EndReason.FINISHED
+        if plan.reason is None and header["stopped"]:
+            reason = {Intent.STOP: EndReason.STOPPED, Intent.TIME_OUT: EndReason.TIMED_OUT}.get(
+                self._intent or Intent.ABANDON, EndReason.FINISHED
+            )
+        infeasibility = None
+        if Score.model_validate(header["score"]).hard_violations:
+            reasons = [str(line)[:500] for line in header["reasons"][:_MAX_REASONS]]
+            infeasibility = Infeasibility(proven=bool(header["proven_infeasible"]), reasons=reasons)
+        return TaskResult(reason, frame.body, infeasibility)
+
+    async def _run_child(self, plan: _Plan) -> tuple[_Heard, Exit | None]:
+        """Start a child (while the problem is fetched), and stay with it until it ends or has to."""
+        heard = _Heard()
+        starting = asyncio.create_task(self._start_child(judge_only=plan.seconds == 0))
+        child: SolverChild | None = None
+        try:
+            stored = await self._fetch()
+            child = await starting
+            if stored is None:
+                heard.error = None if self._leaving.is_set() else self._missing()
+                return heard, None
+            listening = asyncio.create_task(self._listen(child, plan, heard))
+            try:
+                await child.order(self._order(plan, stored), stored.content_zstd, _packed(plan.start))
+                await self._stay(child, plan, heard, listening)
+            finally:
+                exit_ = await child.kill()
+                await asyncio.wait({listening}, timeout=1.0)
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+            return heard, exit_
+        finally:
+            if child is None:
+                with suppress(OSError):
+                    child = await starting
+            if child is not None:
+                await child.kill()
+
+    async def _fetch(self) -> StoredProblem | None:
+        async for attempt in pauses(self._leaving):
+            try:
+                return await self._tasks.problem(self.claim)
+            except Exception as error:
+                if not is_world_away(error):
+                    raise
+                log.warning("problem_waits", attempt=attempt, error=str(error)[:200])
+        return None
+
+    def _missing(self) -> ErrorInfo:
+        return ErrorInfo(
+            code="problem_not_found",
+            message=f"There is no problem {self.claim.problem_id} with SHA-256 {self.claim.problem_sha256} in this "
+            "organisation: it was deleted, or the reference is wrong. Upload it and refer to what the answer says.",
+            details=[{"problem_id": str(self.claim.problem_id), "sha256": self.claim.problem_sha256}],
+        )
+
+    def _order(self, plan: _Plan, stored: StoredProblem) -> Order:
+        options = self.claim.options
+        return Order(
+            format=stored.format,
+            sha256=self.claim.problem_sha256,
+            weights=options.weights.model_dump(exclude_none=True),
+            seconds=plan.seconds,
+            seed=options.seed + self.claim.variant - 1,
+            workers=min(options.workers, self._settings.solver_max_workers),
+            target=options.target_cost or 0,
+            variant=self.claim.variant,
+            searched_s=plan.start.searched_s if plan.start else 0.0,
+            # Half, so that handing out and saving together stay within what a lost worker may cost.
+            best_interval_s=self._settings.solver_checkpoint_s / 2,
+        )
+
+    async def _stay(self, child: SolverChild, plan: _Plan, heard: _Heard, listening: asyncio.Task[None]) -> None:
+        """Return when the child has ended, has brought in what we need, or has used up its time."""
+        settings = self._settings
+        hard_at = self._began + self.claim.remaining_s
+        kill_at = float("inf") if plan.seconds else monotonic() + settings.solver_verify_limit_s
+        asked = plan.seconds == 0  # judging is not stopped, it is waited for
+        while not listening.done():
+            now = monotonic()
+            overrun_at = (heard.search_began or now) + plan.seconds + settings.solver_overrun_s
+            if not asked and heard.judging_since is None and now >= min(hard_at, overrun_at):
+                log.warning("search_timed_out", hard_limit=now >= hard_at)
+                self._intend(Intent.TIME_OUT)
+            if self._intent is Intent.ABANDON:
+                return
+            if self._intent is Intent.HAND_OVER:
+                if asked or heard.judging_since is not None:
+                    return  # the best is here; the successor has it judged
+                await child.stop()
+                await self._until_judging(listening, heard, settings.solver_handover_s)
+                return
+            if self._intent is not None and not asked:
+                asked = True
+                await child.stop()
+                kill_at = now + settings.solver_stop_grace_s
+            if heard.judging_since is not None:
+                kill_at = heard.judging_since + settings.solver_verify_limit_s
+            if now >= kill_at:
+                log.warning("child_too_slow", judging=heard.judging_since is not None, stop_requested=asked)
+                if heard.judging_since is not None and self._intent is None:
+                    self._intend(Intent.TIME_OUT)
+                return
+            due = kill_at if asked else min(kill_at, hard_at, overrun_at)
+            self._intended.clear()
+            await _first_of(listening, self._intended, min(due - now, 1.0))
+
+    async def _until_judging(self, listening: asyncio.Task[None], heard: _Heard, seconds: float) -> None:
+        until = monotonic() + seconds
+        while not listening.done() and heard.judging_since is None and monotonic() < until:
+            await asyncio.wait({listening}, timeout=0.05)
+
+    async def _listen(self, child: SolverChild, plan: _Plan, heard: _Heard) -> None:
+        try:
+            async for frame in child.frames():
+                self._hear(frame, plan, heard)
+        except (BrokenFrameError, KeyError, TypeError, ValueError, ValidationError) as error:
+            log.exception("child_unintelligible")
+            heard.error = ErrorInfo(
+                code="child_unintelligible", message=f"A solver process sent nonsense: {error}"[:500], retryable=True
+            )
+
+    def _hear(self, frame: Frame, plan: _Plan, heard: _Heard) -> None:
+        header = frame.header
+        match frame.kind:
+            case "progress":
+                self._report(header, plan, heard)
+            case "loaded":
+                heard.search_began = monotonic()
+                log.info("problem_loaded", seconds=header["seconds"])
+            case "best":
+                self._best = self._unsaved = Checkpoint(frame.body, _score(header), float(header["searched_s"]))
+                if header["final"]:
+                    heard.judging_since = monotonic()
+                self._nudged.set()
+            case "result":
+                heard.result = frame
+            case "error":
+                heard.error = ErrorInfo.model_validate({k: v for k, v in header.items() if k != "kind"})
+                if heard.error.code == "referee_mismatch":
+                    REFEREE_MISMATCHES.inc()
+                    log.error("referee_mismatch", details=heard.error.details)
+
+    def _report(self, header: dict[str, object], plan: _Plan, heard: _Heard) -> None:
+        stage = Stage(str(header["stage"]))
+        if stage is Stage.VERIFYING and heard.judging_since is None:
+            heard.judging_since = monotonic()
+        if self._first_progress_s is None and stage is not Stage.PREPARING:
+            self._first_progress_s = monotonic() - self._began
+            FIRST_PROGRESS_SECONDS.observe(self._first_progress_s)
+        limit_s = self.claim.options.time_limit_s
+        searched_s = (plan.start.searched_s if plan.start else 0.0) + float(str(header["share"])) * plan.seconds
+        bound = header.get("bound")
+        self._reporter.offer(
+            Report(
+                stage=stage,
+                percent=min(99.0, 100.0 * searched_s / limit_s),
+                score=_score(header) if header.get("hard_violations") is not None else None,
+                lower_bound=bound if isinstance(bound, int) else None,
+                message=str(header.get("message", "")),
+            )
+        )
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    async def _settle(self, end: _End) -> bool:
+        """Write the end down, waiting for the database if need be; the token decides whether it counts."""
+        ended = False
+        match end:
+            case None:
+                name = "abandoned"
+            case TaskResult():
+                name = end.reason.value
+                ended = await self._insist(lambda: self._tasks.finish(self.claim, end))
+                if ended:
+                    await self._reporter.last(_LAST_MESSAGES[end.reason])
+            case ErrorInfo():
+                name = "error"
+                ended = await self._insist(lambda: self._tasks.retry(self.claim, end, self._unsaved))
+            case _:
+                name = "handed_over"
+                await self._insist(lambda: self._tasks.hand_over(self.claim, self._unsaved))
+        seconds = monotonic() - self._began
+        ATTEMPTS.labels(end=name).inc()
+        SOLVE_SECONDS.labels(end=name).observe(seconds)
+        log.info(
+            "attempt_ended",
+            end=name,
+            error=end.code if isinstance(end, ErrorInfo) else None,
+            seconds=round(seconds, 2),
+            first_progress_s=None if self._first_progress_s is None else round(self._first_progress_s, 2),
+            searched_s=self._best.searched_s if self._best else None,
+            best=self._best.score.rank if self._best else None,
+        )
+        return ended
+
+    async def _insist(self, write: Callable[[], Awaitable[bool]]) -> bool:
+        """Try until the database answers; at shutdown not for long."""
+        forever = asyncio.Event()
+        refused_since: float | None = None
+        async for attempt in pauses(forever):
+            try:
+                counted = await write()
+            except Exception as error:
+                if not is_world_away(error):
+                    raise
+                refused_since = refused_since or monotonic()
+                if self._shutdown.is_set() and monotonic() - refused_since > _LAST_WORD_S:
+                    log.warning("task_left_to_its_lease", error=str(error)[:200])
+                    return False
+                log.warning("end_waits", attempt=attempt, error=str(error)[:200])
+                continue
+            if not counted:
+                FENCED.inc()
+                log.warning("end_refused", token=self.claim.token)
+            return counted
+        return False
+
+
+_LAST_MESSAGES = {
+    EndReason.FINISHED: "finished",
+    EndReason.STOPPED: "stopped; the best timetable so far is kept",
+    EndReason.TIMED_OUT: "out of time; the best timetable so far is kept",
+}
+
+
+def _score(header: dict[str, object]) -> Score:
+    """The engine's count; which rules are violated is known only to the referee, at the end."""
+    return Score.model_validate(
+        {"hard_violations": header["hard_violations"], "total": header["cost"], "cost": header["parts"]}
+    )
+
+
+def _packed(checkpoint: Checkpoint | None) -> bytes | None:
+    return None if checkpoint is None else checkpoint.timetable_zstd
+
+
+async def _first_of(task: asyncio.Task[None], event: asyncio.Event, seconds: float) -> None:
+    """Wait for the task, the event or the time."""
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({task, waiting}, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()

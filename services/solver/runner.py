@@ -1,0 +1,147 @@
+"""The service's side of a child process: start it, give it its order, read its frames, stop it, bury it.
+
+Owns the process and its pipes. A child is the leader of its own session, so killing it takes everything that it
+started. Must not know the database, the broker, or what a frame means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from services.solver.frames import Frame, receive_frame
+from services.solver.metrics import CHILD_EXITS
+from services.solver.order import Order, order_frame, stop_frame
+from services.solver.settings import SolverSettings
+
+log = structlog.get_logger(__name__)
+
+_PASSED_ON = frozenset(
+    ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
+)
+_STDERR_LINES_KEPT = 20
+_STDERR_LINE_BYTES = 64 * 1024
+_PIPE_BUFFER_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a child ended: `code` as of asyncio, negative for a signal; `stderr` is the end of what it printed."""
+
+    code: int
+    stderr: str
+
+    @property
+    def reason(self) -> str:
+        """A short stable word: ok, code_N or the signal's name."""
+        if self.code == 0:
+            return "ok"
+        if self.code > 0:
+            return f"code_{self.code}"
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-self.code).name
+        return f"signal_{-self.code}"
+
+
+def child_command(settings: SolverSettings, *, judge_only: bool) -> list[str]:
+    """How a child of this process is started."""
+    command = [sys.executable, "-m", "services.solver.child", "--parent", str(os.getpid())]
+    command += ["--nice", str(settings.solver_child_nice)]
+    if settings.solver_child_memory_mb is not None:
+        command += ["--memory-mb", str(settings.solver_child_memory_mb)]
+    return [*command, "--judge-only"] if judge_only else command
+
+
+def child_environment(settings: SolverSettings, own: Mapping[str, str]) -> dict[str, str]:
+    """What a child may know of ours: no address and no password, so that a hostile problem finds none in it."""
+    kept = {name: value for name, value in own.items() if name in _PASSED_ON or name.startswith("NUMBA_")}
+    if settings.numba_cache_dir is not None:
+        kept["NUMBA_CACHE_DIR"] = str(settings.numba_cache_dir)
+    return kept
+
+
+class SolverChild:
+    """A running child. Always `kill` it in the end: that is also how its exit is learned."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES_KEPT)
+        self._stderr_reader = asyncio.create_task(self._read_stderr(), name=f"child-{process.pid}-stderr")
+        self._killed = False
+
+    @classmethod
+    async def start(cls, command: Sequence[str], environment: Mapping[str, str]) -> SolverChild:
+        """Raises OSError if the process cannot be started."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+            limit=_PIPE_BUFFER_BYTES,
+        )
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def order(self, order: Order, problem_zstd: bytes, start_zstd: bytes | None) -> None:
+        """Send the order. A child that is gone already shows in `frames` and `kill`, not here."""
+        await self._write(order_frame(order, problem_zstd, start_zstd))
+
+    async def stop(self) -> None:
+        """Ask the search to end and to bring in its best."""
+        await self._write(stop_frame())
+
+    async def _write(self, data: bytes) -> None:
+        stdin = self._process.stdin
+        if stdin is None or stdin.is_closing():
+            return
+        with contextlib.suppress(ConnectionError):
+            stdin.write(data)
+            await stdin.drain()
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Frames until the child closes its end. Raises BrokenFrameError."""
+        stdout = self._process.stdout
+        if stdout is None:
+            raise RuntimeError("the child was started without a pipe")
+        while (frame := await receive_frame(stdout)) is not None:
+            yield frame
+
+    async def kill(self) -> Exit:
+        """Kill the child and its whole session, and collect it. A child that has ended keeps its own exit code."""
+        # A child that has sent its last frame is about to leave by itself.
+        with contextlib.suppress(TimeoutError):
+            if self._process.stdout is not None and self._process.stdout.at_eof():
+                await asyncio.wait_for(self._process.wait(), 1.0)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        code = await self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._stderr_reader), 1.0)
+        self._stderr_reader.cancel()
+        end = Exit(code, "\n".join(self._stderr))
+        if not self._killed:
+            self._killed = True
+            CHILD_EXITS.labels(reason=end.reason).inc()
+        return end
+
+    async def _read_stderr(self) -> None:
+        """Keep the last lines for the log, and drain the rest: a full pipe would stop the child."""
+        stream = self._process.stderr
+        while stream is not None and (chunk := await stream.read(_STDERR_LINE_BYTES)):
+            for line in chunk.decode(errors="replace").splitlines():
+                self._stderr.append(line[:1000])

@@ -1,0 +1,108 @@
+"""Workers: each slot claims a task, solves it, and claims the next.
+
+Owns the slots of this process and who is told when a job is controlled. Must not know how a task is solved or stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from time import monotonic
+from uuid import UUID
+
+import structlog
+
+from services.runtime.logging import bound_ids
+from services.solver.attempt import Attempt
+from services.solver.metrics import CLAIM_SECONDS, QUEUE_WAIT_SECONDS, SLOTS_TOTAL, SLOTS_USED
+from services.solver.notifications import Doorbell, first_of
+from services.solver.progress import Publish
+from services.solver.runner import SolverChild, child_command, child_environment
+from services.solver.settings import SolverSettings
+from services.solver.tasks import Claim, Tasks
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """This replica's slots. `slot` is a background loop, run as often as there are slots."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        settings: SolverSettings,
+        *,
+        publish: Publish,
+        doorbell: Doorbell,
+        on_ended: Callable[[], None],
+    ) -> None:
+        """`on_ended` is called when a task has ended, and perhaps its job with it."""
+        self.name = f"{socket.gethostname()}-{os.getpid()}"[:190]
+        self._tasks = tasks
+        self._settings = settings
+        self._publish = publish
+        self._doorbell = doorbell
+        self._on_ended = on_ended
+        self._running: dict[UUID, set[Attempt]] = {}
+        SLOTS_TOTAL.set(settings.solver_slots)
+        SLOTS_USED.set(0)
+
+    def on_control(self, job_id: UUID | None) -> None:
+        """Something was asked of a job (None: perhaps of any): its attempts here look at once what it is."""
+        concerned = self._running.values() if job_id is None else [self._running.get(job_id, set())]
+        for attempts in concerned:
+            for attempt in attempts:
+                attempt.nudge()
+
+    async def slot(self, stop: asyncio.Event) -> None:
+        """Claim and solve until `stop` is set; then hand over what is being solved."""
+        while not stop.is_set():
+            bell = self._doorbell.listen()
+            asked_at = monotonic()
+            claim = await self._tasks.claim(self.name)
+            CLAIM_SECONDS.observe(monotonic() - asked_at)
+            if claim is None:
+                await first_of(bell, stop, self._settings.solver_poll_s)
+            else:
+                await self._solve(claim, asked_at, stop)
+
+    async def _solve(self, claim: Claim, claimed_at: float, stop: asyncio.Event) -> None:
+        QUEUE_WAIT_SECONDS.observe(claim.waited_s)
+        with (
+            bound_ids(
+                job_id=str(claim.job_id),
+                correlation_id=claim.correlation_id,
+                variant=str(claim.variant),
+                attempt=str(claim.attempt),
+            ),
+            SLOTS_USED.track_inprogress(),
+        ):
+            log.info(
+                "task_claimed",
+                token=claim.token,
+                waited_s=round(claim.waited_s, 3),
+                resumes=claim.checkpoint.score.rank if claim.checkpoint else None,
+            )
+            attempt = Attempt(
+                claim,
+                self._tasks,
+                self._settings,
+                publish=self._publish,
+                start_child=self._start_child,
+                shutdown=stop,
+                claimed_at=claimed_at,
+            )
+            self._running.setdefault(claim.job_id, set()).add(attempt)
+            try:
+                if await attempt.run():
+                    self._on_ended()
+            finally:
+                self._running[claim.job_id].discard(attempt)
+                if not self._running[claim.job_id]:
+                    del self._running[claim.job_id]
+
+    async def _start_child(self, *, judge_only: bool) -> SolverChild:
+        command = child_command(self._settings, judge_only=judge_only)
+        return await SolverChild.start(command, child_environment(self._settings, os.environ))
