@@ -71,7 +71,7 @@ lock: ## Pin all dependencies afresh from pyproject.toml (needs uv; UPGRADE=1 ta
 
 .PHONY: clean
 clean: down ## Stop everything and remove the virtual environment, the servers' data and all caches
-	rm -rf $(VENV) .horarium out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .horarium .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##### Running

@@ -271,5 +271,5 @@ class ServiceProcess:
 
 def _get(url: str) -> str:
     """The body of a 200 answer; anything else is an `OSError`."""
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - the URL is ours, on the loopback interface
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # the URL is ours, on the loopback interface
         return bytes(answer.read()).decode()

@@ -19,7 +19,7 @@ def up(options: argparse.Namespace) -> int:
     try:
         stack.start()
     except (StackRunningError, MissingServerError, PortTakenError, ProcessFailedError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command speaks to its user
+        print(error, file=sys.stderr)  # noqa: T201  # a command speaks to its user
         return 1
     return status(options)
 
@@ -27,7 +27,7 @@ def up(options: argparse.Namespace) -> int:
 def down(options: argparse.Namespace) -> int:
     """Stops whatever is recorded in the data folder, services included."""
     stopped = stop_recorded(options.data)
-    print("stopped " + ", ".join(stopped) if stopped else "nothing was running")  # noqa: T201 - a command speaks to its user
+    print("stopped " + ", ".join(stopped) if stopped else "nothing was running")  # noqa: T201  # a command speaks to its user
     return 0
 
 
@@ -35,11 +35,11 @@ def status(options: argparse.Namespace) -> int:
     """Prints what runs; exit code 0 when everything recorded runs, 3 when not."""
     state = read_state(options.data)
     if state is None:
-        print(f"nothing is running in {options.data}")  # noqa: T201 - a command speaks to its user
+        print(f"nothing is running in {options.data}")  # noqa: T201  # a command speaks to its user
         return 3
     living = state.living
     for process in state.processes:
-        print(f"{process.name}: {'running' if process in living else 'GONE'}, process {process.pid}")  # noqa: T201 - as above
+        print(f"{process.name}: {'running' if process in living else 'GONE'}, process {process.pid}")  # noqa: T201  # as above
     return 0 if len(living) == len(state.processes) else 3
 
 
@@ -49,7 +49,7 @@ def environment(options: argparse.Namespace) -> int:
     if state is None:
         return status(options)
     for name, value in state.addresses.as_environment().items():
-        print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - a command speaks to its user
+        print(f"export {name}={shlex.quote(value)}")  # noqa: T201  # a command speaks to its user
     return 0
 
 

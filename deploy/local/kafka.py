@@ -59,7 +59,7 @@ class KafkaBroker(Server):
         if (self.folder / "log" / "meta.properties").exists():
             return
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        formatted = subprocess.run(  # noqa: S603 - the command is ours, no shell is involved
+        formatted = subprocess.run(  # noqa: S603  # the command is ours, no shell is involved
             [
                 *(java, *JVM_OPTIONS, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format"),
                 # "=": an id may begin with a dash
@@ -148,7 +148,7 @@ def find_java() -> str:
             f"Apache Kafka needs Java {OLDEST_JAVA} or later and none was found: install one (Debian: "
             "`apt-get install default-jre-headless`), set JAVA_HOME, or set KAFKA_BOOTSTRAP_SERVERS to your own Kafka."
         )
-    answer = subprocess.run([java, "-version"], check=True, capture_output=True, text=True, timeout=60)  # noqa: S603 - our own command
+    answer = subprocess.run([java, "-version"], check=True, capture_output=True, text=True, timeout=60)  # noqa: S603  # our own command
     found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
     if found is None or int(found.group(1)) < OLDEST_JAVA:
         raise MissingServerError(f"Apache Kafka needs Java {OLDEST_JAVA} or later, but {java} is:\n{answer.stderr}")
@@ -176,7 +176,7 @@ def fetch_jars(cache: Path) -> Path:
             )
         partial = jars.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        fetched = subprocess.run(  # noqa: S603 - the command is ours, no shell is involved
+        fetched = subprocess.run(  # noqa: S603  # the command is ours, no shell is involved
             [
                 *(maven, "--batch-mode", "--quiet", "--no-transfer-progress", "--file", str(POM)),
                 *("dependency:copy-dependencies", f"-DoutputDirectory={partial}"),

@@ -118,7 +118,7 @@ def execute(options: argparse.Namespace) -> None:
     if options.parent is not None and IS_LINUX:
         # After the change of user: that change clears it.
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.execve(options.command[0], options.command, os.environ)  # noqa: S606 - without a shell on purpose
+    os.execve(options.command[0], options.command, os.environ)  # noqa: S606  # without a shell on purpose
 
 
 def start_server(options: argparse.Namespace) -> int:
@@ -134,7 +134,7 @@ def start_server(options: argparse.Namespace) -> int:
         if os.getppid() == keeper:
             execute(options)
     except OSError as error:
-        print(f"cannot start {options.command[0]}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - this is the server's log
+        print(f"cannot start {options.command[0]}: {error}", file=sys.stderr, flush=True)  # noqa: T201  # this is the server's log
     os._exit(127)
 
 

@@ -37,7 +37,7 @@ def free_port() -> int:
     highest = min(HIGHEST_PORT, _first_outgoing_port() - 1)
     if highest > LOWEST_PORT:
         for _ in range(ATTEMPTS):
-            port = random.randint(LOWEST_PORT, highest)  # noqa: S311 - a port number is not a secret
+            port = random.randint(LOWEST_PORT, highest)  # noqa: S311  # a port number is not a secret
             if is_free(port):
                 return port
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:

@@ -124,7 +124,7 @@ class PostgresServer(Server):
         command += ["--", str(self._program("initdb")), "-D", str(self.data), "-U", USER, f"--pwfile={password_file}"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += ["--locale=C", *([] if self._fsync else ["--no-sync"])]
-        result = subprocess.run(  # noqa: S603 - the command is ours, no shell is involved
+        result = subprocess.run(  # noqa: S603  # the command is ours, no shell is involved
             command,
             check=False,
             cwd="/",

@@ -106,7 +106,7 @@ class ChildProcess:
             if not self.stays:
                 arguments += ["--parent", str(os.getpid()), "--report", str(report_write)]
             with self.log_file.open("ab") as log:
-                self._keeper = subprocess.Popen(  # noqa: S603 - the command is ours, no shell is involved
+                self._keeper = subprocess.Popen(  # noqa: S603  # the command is ours, no shell is involved
                     [*arguments, "--", *self.command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
