@@ -51,16 +51,11 @@ class Access:
     def _caller(self, request: Request, needed: Role) -> Principal:
         try:
             given = credentials(request.headers, request.cookies)
-            if given is None:
-                raise InvalidTokenError("the request carries no token")
-            caller = verify(given.token, self._secret)
+            caller = None if given is None else verify(given.token, self._secret)
         except InvalidTokenError as error:
-            raise Refusal(
-                HTTPStatus.UNAUTHORIZED,
-                "unauthorized",
-                f"Sign in first: {error}.",
-                headers={"WWW-Authenticate": 'Bearer realm="horarium"'},
-            ) from error
+            raise _unauthorized(str(error)) from error
+        if given is None or caller is None:
+            raise _unauthorized("the request carries no token")
         request.state.organization_id = caller.organization_id
         request.state.user_id = caller.user_id
         if given.from_cookie and request.method not in _SAFE_METHODS:
@@ -70,6 +65,15 @@ class Access:
                 HTTPStatus.FORBIDDEN, "forbidden", f"This takes the role '{needed}'; yours is '{caller.role[:20]}'."
             )
         return caller
+
+
+def _unauthorized(why: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        f"Sign in first: {why}.",
+        headers={"WWW-Authenticate": 'Bearer realm="horarium"'},
+    )
 
 
 def require_same_origin(request: Request) -> None:

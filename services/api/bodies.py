@@ -38,7 +38,7 @@ class Weights(WeightOverrides):
 
 
 class GenerateRequest(SolveOptions):
-    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or the text of a .ctt file)."""
+    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a .ctt file's text)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping
+from http import HTTPStatus
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -75,8 +76,6 @@ def _refusal(error: Exception) -> Refusal:
         log.warning("request_refused_unavailable", error_type=type(error).__name__, error=str(error)[:300])
         return unavailable("The database does not answer right now. Nothing was changed. Try again.", "unavailable")
     log.exception("request_failed")
-    from http import HTTPStatus
-
     return Refusal(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side; it has been logged."
     )
@@ -103,7 +102,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     HTTP_REQUESTS.labels(method=method, route=template, status=str(status)).inc()
     HTTP_SECONDS.labels(method=method, route=template).observe(seconds)
     state = scope.get("state", {})
-    write = log.debug if template in _QUIET and status < 500 else log.info  # noqa: PLR2004  # HTTP's own number
+    write = log.debug if template in _QUIET else log.info
     write(
         "request_answered",
         method=method,

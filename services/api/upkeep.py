@@ -80,7 +80,7 @@ class Upkeep:
         )
         if since_last_s is not None:
             before = func.greatest(age - since_last_s, after_s / 2)
-            query = query.where(func.floor(func.ln(before / after_s) / func.ln(2.0)) < func.floor(func.ln(age / after_s) / func.ln(2.0)))
+            query = query.where(_doublings(before, after_s) < _doublings(age, after_s))
         async with self._engine.begin() as connection:
             rows = (await connection.execute(query)).all()
             for row in rows:
@@ -105,6 +105,11 @@ class Upkeep:
                 log.warning("forget_keys_waits", error=str(error)[:200])
             if await sleep_unless(stop, _KEYS_EVERY.total_seconds()):
                 return
+
+
+def _doublings(age: Any, after_s: float) -> Any:
+    """How many whole doublings of `after_s` an age has behind it (SQL expressions, whose types are the library's)."""
+    return func.floor(func.ln(age / after_s) / func.ln(2.0))
 
 
 def _request(row: Row[Any]) -> JobRequested:

@@ -81,7 +81,7 @@ class Uploads:
             return
         if self._free == 0:
             raise unavailable("Too many large uploads are under way. Try again.", "too_many_uploads")
-        sink.file = tempfile.NamedTemporaryFile(prefix="horarium-upload-")
+        sink.file = tempfile.NamedTemporaryFile(prefix="horarium-upload-")  # noqa: SIM115  # closed with the block of `receive`
         self._free -= 1
 
 

@@ -179,9 +179,7 @@ def request_event_id(job_id: UUID) -> UUID:
     return uuid5(_EVENT_IDS, f"{job_id}/{JobRequested.TYPE}")
 
 
-async def _claim_key(
-    connection: AsyncConnection, organization_id: UUID, wanted: Wanted, job_id: UUID
-) -> UUID | None:
+async def _claim_key(connection: AsyncConnection, organization_id: UUID, wanted: Wanted, job_id: UUID) -> UUID | None:
     """None if the key is new and now ours; else the job that it belongs to.
 
     The insert waits for a transaction that is just writing the same key, so of many equal requests one goes on.

@@ -74,7 +74,7 @@ class Problems:
             return [_answer(row) for row in await connection.execute(query)]
 
     async def add(self, caller: Principal, read: ReadProblem, name: str | None) -> tuple[ProblemAnswer, bool]:
-        """The stored problem, and whether it is new; the same content twice, even at the same moment, is stored once."""
+        """The stored problem, and whether it is new; the same content at the same moment twice is stored once."""
         async with self._engine.begin() as connection:
             return await add_problem(connection, caller, read, name)
 

@@ -1,0 +1,17 @@
+"""`python -m services.api`: serve until told to stop."""
+
+from services.api.app import create_app
+from services.api.settings import ApiSettings
+from services.runtime.http import run
+from services.runtime.logging import configure_logging
+from services.runtime.settings import load
+
+
+def main() -> None:
+    settings = load(ApiSettings)
+    configure_logging("api", settings)
+    run(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

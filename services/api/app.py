@@ -1,0 +1,131 @@
+"""The api service, put together: the only place that picks its real parts.
+
+Owns wiring. Must not contain any work of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+
+from services.api import openapi
+from services.api.access import Access
+from services.api.edge import RequestEdge
+from services.api.refusals import Refusal, answer, findings_of, invalid_body, of_http_error
+from services.api.relay import Relay
+from services.api.routes.auth import auth_routes
+from services.api.routes.problems import problem_routes
+from services.api.routes.timetables import Links, timetable_routes
+from services.api.routes.variants import variant_routes
+from services.api.settings import ApiSettings
+from services.api.store.accounts import Accounts
+from services.api.store.jobs import Jobs
+from services.api.store.problems import Problems
+from services.api.store.results import Results
+from services.api.upkeep import Upkeep
+from services.api.uploads import Uploads
+from services.api.work import ChildProcesses
+from services.runtime.background import running
+from services.runtime.database import create_engine, ping
+from services.runtime.http import probes
+from services.runtime.kafka import Kafka
+
+DESCRIPTION = "Upload a university's problem, ask for timetables, fetch the finished ones."
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The application; it connects when it starts, not before, and keeps trying while the world is away."""
+    engine = create_engine(settings, "horarium-api")
+    kafka = Kafka(settings, "api")
+    relay = Relay(
+        engine,
+        kafka,
+        batch=settings.relay_batch,
+        poll_s=settings.relay_poll_s,
+        publish_timeout_s=settings.relay_publish_timeout_s,
+    )
+    upkeep = Upkeep(
+        engine,
+        relay.wake,
+        republish_after=timedelta(seconds=settings.republish_after_s),
+        keep_keys=timedelta(hours=settings.idempotency_key_lifetime_h),
+    )
+    access = Access(settings.jwt_secret)
+    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.work_queue)
+    children = ChildProcesses(
+        settings.work_processes, settings.work_queue, settings.work_timeout_s, settings.work_memory_mib
+    )
+    problems, jobs, results = Problems(engine), Jobs(engine, relay.wake), Results(engine)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loops = {
+            "broker": kafka.run,
+            "relay": relay.run,
+            "republish": upkeep.republish,
+            "idempotency_keys": upkeep.forget_keys,
+        }
+        async with running(loops):
+            yield
+        await engine.dispose()
+
+    app = FastAPI(
+        title="Horarium API",
+        version=version("horarium"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # The framework's pages load scripts from somebody else's server.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(auth_routes(access, Accounts(engine), uploads, settings))
+    app.include_router(problem_routes(access, problems, uploads, children))
+    app.include_router(timetable_routes(access, jobs, results, uploads, children, Links(settings.progress_base_url)))
+    app.include_router(variant_routes(access, results, children))
+    # Not the broker: while it is away, jobs are accepted all the same and wait in the outbox.
+    app.include_router(probes({"database": partial(ping, engine)}))
+    app.add_exception_handler(Refusal, _on_refusal)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_middleware(RequestEdge)
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]  # the framework's documented way
+    return app
+
+
+def documentation_settings() -> ApiSettings:
+    """Settings of an application that is only described, never started."""
+    return ApiSettings(
+        kafka_bootstrap_servers="localhost:9092",
+        database_url=SecretStr("postgresql+psycopg://localhost/horarium"),
+        jwt_secret=SecretStr("0" * 32),
+    )
+
+
+async def _on_refusal(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, Refusal):
+        raise error
+    return answer(request, error)
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    return answer(request, of_http_error(error.status_code, error.headers))
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    """Ids and query parameters; bodies are read by the routes themselves."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    found = findings_of(error.errors())
+    return answer(request, invalid_body(found, len(found)))

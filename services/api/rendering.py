@@ -1,0 +1,102 @@
+"""A finished variant in the format and the view that was asked for, in a child process.
+
+Owns the choice of writer and what a view keeps. Must not know HTTP, the database, or how any format looks. Everything
+here and everything it returns or raises must pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import zstandard
+
+from schemas.formats.ctt import write_ctt_solution
+from schemas.problem.findings import Finding, InvalidInputError
+from schemas.problem.model import Problem
+from schemas.problem.read import ProblemFormat, parse_problem
+from schemas.problem.sizes import classes_of
+from schemas.timetable import Timetable
+from services.api.bodies import VariantFormat
+
+# Part of every ETag: to be raised when the same timetable is written differently.
+RENDERING_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What to make: `view` is empty for the whole timetable, else one of room, instructor, course, student."""
+
+    format: VariantFormat
+    view: Mapping[str, str]
+
+
+class UnknownViewError(InvalidInputError):
+    """The problem has no such room, instructor, course or student."""
+
+
+def render(
+    rendering: Rendering, problem_format: ProblemFormat, problem_zstd: bytes, timetable_zstd: bytes, job_id: str
+) -> bytes:
+    """The variant as bytes. Raises InvalidInputError for a view of something that the problem does not have."""
+    problem = parse_problem(decompressed(problem_zstd), problem_format)
+    timetable = Timetable.model_validate_json(decompressed(timetable_zstd))
+    for kind, wanted in rendering.view.items():
+        timetable = seen_from(problem, timetable, kind, wanted)
+    match rendering.format:
+        case VariantFormat.JSON:
+            return timetable.model_dump_json(by_alias=True).encode()
+        case VariantFormat.SOLUTION:
+            return write_ctt_solution(problem, timetable).encode()
+    raise AssertionError(job_id)
+
+
+def decompressed(content_zstd: bytes) -> bytes:
+    """Our own compressed content, whether its header tells the size or not."""
+    return zstandard.ZstdDecompressor().decompressobj().decompress(content_zstd)
+
+
+def seen_from(problem: Problem, timetable: Timetable, kind: str, wanted: str) -> Timetable:
+    """What the timetable says of one room, instructor, course or student; of nobody else's enrolments.
+
+    Raises UnknownViewError if the problem has no such thing; one that has no classes has an empty timetable.
+    """
+    known: dict[str, list[str]] = {
+        "room": [room.id for room in problem.rooms],
+        "instructor": [instructor.id for instructor in problem.instructors],
+        "course": [course.id for course in problem.courses],
+        "student": [student.id for student in problem.students],
+    }
+    if wanted not in known[kind]:
+        raise UnknownViewError([Finding("unknown_view", f"/query/{kind}", f"The problem has no {kind} '{wanted}'.")])
+    classes = _classes(problem, timetable, kind, wanted)
+    return timetable.model_copy(
+        update={
+            "placements": [
+                p for p in timetable.placements if (p.room == wanted if kind == "room" else p.class_id in classes)
+            ],
+            "unplaced": [u for u in timetable.unplaced if u.class_id in classes],
+            "enrolments": [e for e in timetable.enrolments if kind == "student" and e.student == wanted],
+            "unsectioned": [
+                u for u in timetable.unsectioned if wanted == {"student": u.student, "course": u.course}.get(kind)
+            ],
+        }
+    )
+
+
+def _classes(problem: Problem, timetable: Timetable, kind: str, wanted: str) -> frozenset[str]:
+    """The classes of an instructor, a course or a student; a room has none that are not placed."""
+    if kind == "instructor":
+        return frozenset(c.id for c in classes_of(problem) if wanted in c.instructors)
+    if kind == "course":
+        return frozenset(
+            c.id
+            for course in problem.courses
+            if course.id == wanted
+            for config in course.configs
+            for subpart in config.subparts
+            for c in subpart.classes
+        )
+    if kind == "student":
+        return frozenset(c for e in timetable.enrolments if e.student == wanted for c in e.classes)
+    return frozenset()

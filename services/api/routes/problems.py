@@ -1,0 +1,102 @@
+"""Problems over HTTP: upload once, validated; list, look at, delete.
+
+Owns which media type means which format. Must not know how problems are read or stored.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from schemas.problem.findings import InvalidProblemError
+from schemas.problem.read import ProblemFormat
+from services.api.access import Access
+from services.api.bodies import Page, ProblemAnswer, ProblemList, UploadQuery
+from services.api.cursors import position
+from services.api.reading import read_upload
+from services.api.refusals import Refusal, invalid_body, not_found, unsupported_media_type
+from services.api.routes.documented import CTT_TYPES, NATIVE_TYPE, problem_body, refusals
+from services.api.store.problems import ProblemInUseError, Problems, next_cursor
+from services.api.uploads import Uploads, media_type
+from services.api.work import ChildProcesses
+from services.runtime.tokens import Principal
+
+PREFIX = "/api/problems"
+_FORMATS = {NATIVE_TYPE: ProblemFormat.NATIVE, **dict.fromkeys(CTT_TYPES, ProblemFormat.CTT)}
+
+
+def problem_routes(access: Access, problems: Problems, uploads: Uploads, children: ChildProcesses) -> APIRouter:
+    router = APIRouter(prefix=PREFIX, tags=["problems"])
+    viewer, planner = Depends(access.viewer), Depends(access.planner)
+
+    @router.post(
+        "",
+        status_code=HTTPStatus.CREATED,
+        summary="Upload a problem",
+        description="The body is the problem itself. The same content again answers 200 with the stored one.",
+        openapi_extra=problem_body(),
+        responses={
+            200: {"model": ProblemAnswer, "description": "The organisation has this content already."},
+            **refusals(408, 413, 415, 422),
+        },
+    )
+    async def upload(
+        request: Request,
+        response: Response,
+        query: Annotated[UploadQuery, Query()],
+        caller: Principal = planner,
+    ) -> ProblemAnswer:
+        format = _FORMATS.get(media_type(request))
+        if format is None:
+            raise unsupported_media_type(media_type(request), _FORMATS)
+        async with uploads.receive(request) as body:
+            stored = await problems.find(caller.organization_id, body.sha256, format)
+            created = False
+            if stored is None:
+                try:
+                    read = await children.run(read_upload, body.content, format)
+                except InvalidProblemError as error:
+                    raise invalid_body(error.findings, error.total, "invalid_problem") from error
+                stored, created = await problems.add(caller, read, query.name)
+        request.state.problem_id = stored.id
+        response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
+        response.headers["Location"] = f"{PREFIX}/{stored.id}"
+        return stored
+
+    @router.get("", summary="Problems of the organisation, newest first", responses=refusals(422))
+    async def list_problems(page: Annotated[Page, Query()], caller: Principal = viewer) -> ProblemList:
+        items = await problems.page(caller.organization_id, page.limit, position(page.cursor))
+        return ProblemList(items=items, next_cursor=next_cursor(items, page.limit))
+
+    @router.get("/{problem_id}", summary="A problem without its content", responses=refusals(404, 422))
+    async def get_problem(problem_id: UUID, request: Request, caller: Principal = viewer) -> ProblemAnswer:
+        request.state.problem_id = problem_id
+        found = await problems.get(caller.organization_id, problem_id)
+        if found is None:
+            raise not_found("problem", "problem_not_found")
+        return found
+
+    @router.delete(
+        "/{problem_id}",
+        status_code=HTTPStatus.NO_CONTENT,
+        summary="Delete a problem that no unfinished job needs",
+        responses=refusals(404, 409, 422),
+    )
+    async def delete_problem(problem_id: UUID, request: Request, caller: Principal = planner) -> Response:
+        request.state.problem_id = problem_id
+        try:
+            deleted = await problems.delete(caller.organization_id, problem_id)
+        except ProblemInUseError as error:
+            raise Refusal(
+                HTTPStatus.CONFLICT,
+                "problem_in_use",
+                "Jobs that have not ended need this problem. Wait for them, or cancel them, and try again.",
+            ) from error
+        if not deleted:
+            raise not_found("problem", "problem_not_found")
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    return router

@@ -1,0 +1,120 @@
+"""Finished variants over HTTP: whole or seen from one room, instructor, course or student, in several formats.
+
+Owns media types, file names and caching. Must not know how a format is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from schemas.problem.findings import InvalidInputError
+from schemas.problem.read import ProblemFormat
+from services.api.access import Access
+from services.api.bodies import VariantFormat, VariantQuery
+from services.api.refusals import Refusal, invalid_body, not_found
+from services.api.rendering import RENDERING_VERSION, Rendering, decompressed, render
+from services.api.routes.documented import refusals
+from services.api.routes.timetables import PREFIX
+from services.api.store.results import Results
+from services.api.work import ChildProcesses
+from services.runtime.tokens import Principal
+
+_MEDIA_TYPES = {
+    VariantFormat.JSON: "application/json",
+    VariantFormat.CSV: "text/csv; charset=utf-8",
+    VariantFormat.ICS: "text/calendar; charset=utf-8",
+    VariantFormat.SOLUTION: "text/plain; charset=utf-8",
+}
+_SUFFIXES = {VariantFormat.CSV: "csv", VariantFormat.ICS: "ics", VariantFormat.SOLUTION: "sol"}
+
+
+def variant_routes(access: Access, results: Results, children: ChildProcesses) -> APIRouter:
+    router = APIRouter(prefix=PREFIX, tags=["timetables"])
+    viewer = Depends(access.viewer)
+
+    @router.get(
+        "/{job_id}/variants/{number}",
+        summary="A finished timetable",
+        description="A finished variant never changes: send its ETag as If-None-Match and get 304.",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The timetable.",
+                "content": {media_type.partition(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
+            },
+            304: {"description": "The caller has it already."},
+            **refusals(404, 406, 410, 422),
+        },
+    )
+    async def get_variant(
+        job_id: UUID,
+        number: Annotated[int, Path(ge=1, le=1000)],
+        request: Request,
+        query: Annotated[VariantQuery, Query()],
+        caller: Principal = viewer,
+    ) -> Response:
+        request.state.job_id = job_id
+        sha256 = await results.variant_sha256(caller.organization_id, job_id, number)
+        if sha256 is None:
+            raise not_found("finished variant of a job", "variant_not_found")
+        rendering = Rendering(query.format, query.view)
+        headers = {
+            "ETag": _etag(sha256, rendering),
+            # It names people: no shared cache may keep it, and a browser asks every time, which costs a 304.
+            "Cache-Control": "private, no-cache",
+        }
+        if _has_it(request, headers["ETag"]):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        content = await _content(caller, job_id, number, rendering)
+        if query.format in _SUFFIXES:
+            view = "".join(f"-{name}" for name in rendering.view)
+            name = f"timetable-{str(job_id)[:8]}-{number}{view}.{_SUFFIXES[query.format]}"
+            headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return Response(content, media_type=_MEDIA_TYPES[query.format], headers=headers)
+
+    async def _content(caller: Principal, job_id: UUID, number: int, rendering: Rendering) -> bytes:
+        stored = await results.timetable(job_id, number)
+        if stored is None:
+            raise not_found("finished variant of a job", "variant_not_found")
+        if rendering.format is VariantFormat.JSON and not rendering.view:
+            return await to_thread.run_sync(decompressed, stored)
+        problem = await results.problem(caller.organization_id, job_id)
+        if problem is None:
+            raise Refusal(
+                HTTPStatus.GONE,
+                "problem_deleted",
+                "The problem of this job has been deleted; only the whole timetable as JSON is left.",
+            )
+        if rendering.format is VariantFormat.SOLUTION and problem.format is not ProblemFormat.CTT:
+            raise Refusal(
+                HTTPStatus.NOT_ACCEPTABLE,
+                "no_solution_format",
+                f"A solution file exists for problems sent as .ctt; this one is '{problem.format}'. Ask for JSON.",
+            )
+        try:
+            return await children.run(render, rendering, problem.format, problem.content_zstd, stored, str(job_id))
+        except InvalidInputError as error:
+            raise invalid_body(error.findings, error.total) from error
+
+    return router
+
+
+def _etag(sha256: str, rendering: Rendering) -> str:
+    """Strong: equal bytes. The whole JSON has the stored hash; every other form a hash of what it is made from."""
+    if rendering.format is VariantFormat.JSON and not rendering.view:
+        return f'"{sha256}"'
+    made_from = repr((sha256, RENDERING_VERSION, rendering.format.value, sorted(rendering.view.items())))
+    return f'"{hashlib.sha256(made_from.encode()).hexdigest()}"'
+
+
+def _has_it(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names the ETag (compared weakly, as RFC 9110 section 13.1.2 asks)."""
+    given = request.headers.get("if-none-match", "")
+    names = {name.strip().removeprefix("W/") for name in given.split(",")}
+    return etag in names or "*" in names
