@@ -14,6 +14,7 @@ from horarium.commands.database import migrate, user_add
 from horarium.commands.evaluate import evaluate
 from horarium.commands.generate import generate_university
 from horarium.commands.jobs import cancel, stop, submit, watch
+from horarium.commands.platform import down, up
 from horarium.commands.solve import solve
 from horarium.commands.topics import topics_apply
 from horarium.commands.warmup import warmup
@@ -28,6 +29,8 @@ app.command()(solve)
 app.command()(evaluate)
 app.command(name="generate-university")(generate_university)
 app.command()(warmup)
+app.command()(up)
+app.command()(down)
 app.command()(submit)
 app.command()(watch)
 app.command()(stop)

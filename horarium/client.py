@@ -55,7 +55,7 @@ class Client:
     @property
     def token(self) -> str:
         """The bearer token, for other programs of the same user."""
-        return self._http.headers.get("Authorization", "").removeprefix("Bearer ")
+        return str(self._http.headers.get("Authorization", "")).removeprefix("Bearer ")
 
     def correlate(self, correlation_id: str) -> None:
         """Send this correlation id with every request: it appears in the logs of every service."""

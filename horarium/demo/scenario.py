@@ -6,6 +6,7 @@ Owns the steps and their timings. Speaks to the services only over HTTP; judges 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -66,7 +67,8 @@ def run_scenario(console: Console, running: Running, size: Size, out: Path) -> i
     requests = sum(len(s.courses) for s in problem.students)
     console.print(
         f"\n[bold]{problem.name}[/]: {len(problem.courses):,} courses, {classes:,} classes, "
-        f"{len(problem.rooms):,} rooms, {len(problem.instructors):,} faculty, {len(problem.students):,} students, {requests:,} course requests "
+        f"{len(problem.rooms):,} rooms, {len(problem.instructors):,} faculty, {len(problem.students):,} students, "
+        f"{requests:,} course requests "
         f"({len(content) / 1e6:.1f} MB)"
     )
     with Client(running.api_url) as client:
@@ -129,7 +131,7 @@ def _watch(console: Console, client: Client, job: Submitted, requested: float, t
                     return report
 
 
-def _reports(client: Client, job: Submitted) -> Any:
+def _reports(client: Client, job: Submitted) -> Iterator[dict[str, Any]]:
     """The event stream, or after it broke (a service restarted) the snapshot; the caller asks again until the end."""
     try:
         yield from client.reports(job.progress_url)
