@@ -1,0 +1,1 @@
+"""Measurements behind `docs/benchmarks.md`, each with the command that reproduces it. Never part of the tests."""

@@ -1,0 +1,33 @@
+"""`python -m benchmarks [curriculum|university|service]`: measure and print a table in Markdown.
+
+Owns the choice of measurements. Figures of a shared machine are noisy: quote medians, with machine and command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import curriculum, service, university
+
+
+def main() -> int:
+    """Parse the command line and run one measurement, or all in turn."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["curriculum", "university", "service"], default=[])
+    parser.add_argument("--seconds", type=float, default=60.0, help="search time per run (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=3, help="runs per instance; the median is shown")
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    for name in options.what or ["curriculum", "university", "service"]:
+        if name == "curriculum":
+            curriculum.measure(options.seconds, options.seeds, options.workers)
+        elif name == "university":
+            university.measure(options.seconds, options.workers)
+        else:
+            service.measure()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""ITC-2007 curriculum-based instances: cost after a time limit, beside the best known.
+
+Best-known costs are of the UD2 formulation, as the README beside the instances lists them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from statistics import median
+
+from schemas.problem.read import ProblemFormat, load_problem
+from schemas.referee import judge
+from services.solver.solve import solve_problem
+
+VARIABLE = "HORARIUM_BENCHMARKS"
+DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
+
+BEST_KNOWN = {
+    "comp01": 5, "comp02": 24, "comp03": 62, "comp05": 284, "comp06": 27, "comp08": 37, "comp10": 4,
+    "comp11": 0, "comp13": 59, "comp15": 62, "comp16": 18, "comp17": 56, "comp19": 57, "comp21": 74,
+}  # fmt: skip
+
+
+def measure(seconds: float, seeds: int, workers: int) -> None:
+    """Solve every shared comp instance with each seed and print cost by instance, all checked by the referee."""
+    folder = Path(os.environ.get(VARIABLE, DEFAULT)) / "itc2007" / "cbctt" / "ctt"
+    if not folder.is_dir():
+        print(f"curriculum: no instances in {folder}; set {VARIABLE} to the folder that has them")
+        return
+    print(f"\nITC-2007 track 3, {seconds:g} s, {workers} worker(s), median of {seeds} seed(s)\n")
+    print("| instance | cost | each seed | best known | method |")
+    print("|---|---:|---|---:|---|")
+    total = 0.0
+    for name, best_known in BEST_KNOWN.items():
+        expanded = load_problem((folder / f"{name}.ctt").read_bytes(), ProblemFormat.CTT)
+        costs, method = [], ""
+        for seed in range(1, seeds + 1):
+            result = solve_problem(
+                expanded,
+                seconds=seconds,
+                seed=seed,
+                workers=workers,
+                target=best_known,
+                on_progress=lambda _: None,
+                should_stop=lambda: False,
+            )
+            score = judge(expanded.problem, result.timetable).score
+            if score.hard_violations or score.total != result.cost:
+                raise SystemExit(f"{name}, seed {seed}: the referee counts {score}, the engine {result.cost}")
+            costs.append(score.total)
+            method = result.method
+        total += median(costs)
+        print(f"| {name} | {median(costs):g} | {' '.join(map(str, costs))} | {best_known} | {method} |", flush=True)
+    print(f"| sum | {total:g} | | {sum(BEST_KNOWN.values())} | |")
