@@ -7,7 +7,6 @@ per session. Tests isolate themselves by fresh ids (and fresh databases), not by
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from deploy.local.addresses import Addresses
 from deploy.local.stack import LocalStack
 from tests import guards
-from tests.stack import Databases, ServiceProcess, private_stack, session_stack
+from tests.stack import Databases, private_stack, session_stack
 
 
 class FreshDatabase(Protocol):
@@ -25,17 +24,9 @@ class FreshDatabase(Protocol):
         """A new database, with the schema unless `migrated` is off."""
 
 
-class StartService(Protocol):
-    """Starts a service process and returns it; it ends with the test."""
-
-    def __call__(
-        self, service: str, addresses: Addresses, *, replica: str = "", ready: bool = True, **environment: str
-    ) -> ServiceProcess:
-        """Starts `python -m services.SERVICE`; `environment` is added to the addresses."""
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the plugin that makes skipped server tests failures."""
+    """Registers the plugin that makes skipped server tests failures; has orphans come to us."""
+    guards.adopt_orphans()
     config.pluginmanager.register(guards.SkippedServerTests(), "skipped-server-tests")
 
 
@@ -48,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process_left_behind() -> Iterator[None]:
-    """Fails the session when a server or a service outlives it."""
+    """Fails the session when a process it started, or one that those started, outlives it."""
     yield
     guards.assert_no_process_left()
 
@@ -119,18 +110,3 @@ def own_stack() -> Iterator[Callable[[], LocalStack]]:
     """Starts private servers that the test may kill, freeze and restart; they end with the test."""
     with ExitStack() as exits:
         yield lambda: exits.enter_context(private_stack())
-
-
-@pytest.fixture
-def start_service(tmp_path: Path) -> Iterator[StartService]:
-    """Starts service processes; when the test ends they are stopped, and none of their children may be left."""
-    with ExitStack() as exits:
-
-        def start(
-            service: str, addresses: Addresses, *, replica: str = "", ready: bool = True, **environment: str
-        ) -> ServiceProcess:
-            process = ServiceProcess(service, addresses, tmp_path, environment=environment, replica=replica)
-            exits.callback(process.close)
-            return process.start(ready=ready)
-
-        yield start

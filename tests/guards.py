@@ -4,8 +4,11 @@ process outlives the session.
 Knows nothing of the servers themselves.
 """
 
+import contextlib
+import ctypes
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +19,9 @@ import psutil
 import psycopg.generators
 import pytest
 
-from deploy.local.process import KEEPER
-
 SERVER_MARKERS = ("integration", "e2e")
 ORPHANS_GONE_WITHIN_S = 10.0
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def marker_of_folder(path: Path) -> str | None:
@@ -104,25 +106,32 @@ class SkippedServerTests:
             terminalreporter.line(f"FAILED {line}")
 
 
+def adopt_orphans() -> None:
+    """Makes processes whose parent dies children of ours (Linux), so that `assert_no_process_left` sees them, too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def assert_no_process_left() -> None:
-    """Fails when this session still has a server or service process, waiting a moment for those that are ending."""
+    """Fails when this session still has processes, waiting a moment for those that are ending; kills them."""
     deadline = time.monotonic() + ORPHANS_GONE_WITHIN_S
-    while (left := _kept_processes()) and time.monotonic() < deadline:
+    while (left := _living_descendants()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not left, "the test session left processes behind:\n" + "\n".join(left)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not left, "the test session left processes behind:\n" + "\n".join(left.values())
 
 
-def _kept_processes() -> list[str]:
-    """The keepers below this process, each of which holds a server or service."""
-    left = []
+def _living_descendants() -> dict[psutil.Process, str]:
+    living = {}
     for process in psutil.Process().children(recursive=True):
-        try:
-            command = process.cmdline()
-            if str(KEEPER) in command and process.status() != psutil.STATUS_ZOMBIE:
-                left.append(f"{process.pid}: {' '.join(command[command.index('--') + 1 :])}")
-        except psutil.NoSuchProcess:
-            continue
-    return left
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline())
+            # Python's own bookkeeper of shared memory ends with its process.
+            if process.status() != psutil.STATUS_ZOMBIE and "multiprocessing.resource_tracker" not in command:
+                living[process] = f"{process.pid}: {command}"
+    return living
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
