@@ -59,7 +59,7 @@ def _say_waiting(state: RetryCallState) -> None:
 @retry(
     retry=retry_if_exception_type(OperationalError),
     stop=stop_after_delay(_DATABASE_STARTS_WITHIN),
-    wait=wait_exponential_jitter(initial=0.2, max=3.0, jitter=0.2),
+    wait=wait_exponential_jitter(multiplier=0.2, max=3.0, jitter=0.2),
     before_sleep=_say_waiting,
     reraise=True,
 )
