@@ -80,7 +80,7 @@ async def apply_topics(
     attempts = AsyncRetrying(
         retry=retry_if_exception_type((KafkaError, OSError, TimeoutError)),
         stop=stop_after_delay(BROKER_STARTS_WITHIN),
-        wait=wait_exponential_jitter(initial=0.1, max=3.0, jitter=0.2),
+        wait=wait_exponential_jitter(multiplier=0.1, max=3.0, jitter=0.2),
         reraise=True,
     )
     async for attempt in attempts:
