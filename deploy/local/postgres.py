@@ -137,7 +137,14 @@ class PostgresServer(Server):
         )
         if result.returncode != 0:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise ProcessFailedError(f"initdb failed with exit code {result.returncode}:\n{result.stdout}")
+            hint = (
+                f"\nPostgreSQL does not run as root, and some folder on the way to {self.data} is closed to other users: "
+                "open it, choose another data folder, or run as an ordinary user."
+            )
+            closed = run_as is not None and run_as.search_folders
+            raise ProcessFailedError(
+                f"initdb failed with exit code {result.returncode}:\n{result.stdout}{hint if closed else ''}"
+            )
 
     def _forget_dead_postmaster(self) -> None:
         """Removes a pid file whose process is no postgres any more; PostgreSQL itself takes any process for one."""
