@@ -138,7 +138,7 @@ class PostgresServer(Server):
         if result.returncode != 0:
             shutil.rmtree(self.data, ignore_errors=True)
             hint = (
-                f"\nPostgreSQL does not run as root, and some folder on the way to {self.data} is closed to other users: "
+                f"\nPostgreSQL does not run as root, and some folder on the way to {self.data} is closed to others: "
                 "open it, choose another data folder, or run as an ordinary user."
             )
             closed = run_as is not None and run_as.search_folders

@@ -139,17 +139,24 @@ def test_nothing_that_ships_imports_the_tests_or_the_benchmarks() -> None:
     )
 
 
-def test_only_the_wiring_knows_a_services_settings() -> None:
-    found = [
-        one
-        for service in SERVICES
-        for one in imports(f"services/{service}")
-        if inside(one.module, f"services.{service}.settings") and one.file.name not in ("app.py", "__main__.py")
-    ]
+def test_only_the_wiring_reads_settings() -> None:
+    found = []
+    for service in SERVICES:
+        for file in files(f"services/{service}"):
+            if file.name in ("app.py", "__main__.py"):
+                continue
+            for node in ast.walk(tree(file)):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Settings"):
+                    found.append(Import(file, node.lineno, f"{node.func.id} and makes one"))
+        found += [
+            one
+            for one in imports(f"services/{service}")
+            if one.module == "services.runtime.settings.load" and one.file.name not in ("app.py", "__main__.py")
+        ]
     complain(
         found,
-        "Only app.py and __main__.py of a service import its settings; they pick the real parts and hand each what it "
-        "needs. Take the one value as an argument instead.",
+        "Only app.py and __main__.py of a service read its settings from the environment; they pick the real parts and "
+        "hand each what it needs. Take the settings, or better the one value, as an argument.",
     )
 
 
