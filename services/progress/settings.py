@@ -1,0 +1,55 @@
+"""The progress service's settings, from the environment.
+
+Owns names, defaults and bounds. Must not know what any of them does.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field, SecretStr
+
+from services.runtime.tokens import TokenSettings
+
+
+class ProgressSettings(TokenSettings):
+    """What progress needs beside the shared settings. It has no database."""
+
+    database_url: SecretStr = Field(default=SecretStr(""), description="Not used: progress has no database.")
+    redis_url: SecretStr = Field(
+        min_length=8, description="redis:// or rediss://; for Redis Cluster redis+cluster:// or rediss+cluster://."
+    )
+    redis_timeout_s: float = Field(default=2.0, gt=0, le=30, description="How long Redis may take to answer.")
+    redis_connections: int = Field(default=32, ge=2, le=1000)
+    http_port: int = Field(default=8001, ge=0, le=65535)
+    progress_ttl_s: int = Field(default=2 * 3600, ge=60, description="How long a job's progress is kept.")
+    result_ttl_s: int = Field(default=24 * 3600, ge=60, description="How long a result's summary is kept.")
+    stream_length: int = Field(default=200, ge=10, le=100_000, description="Frames kept per job for resuming clients.")
+    heartbeat_s: float = Field(default=15.0, gt=0, le=60, description="Longest silence on an event stream.")
+    max_streams: int = Field(default=1000, ge=1, le=100_000, description="Event streams open at once in this process.")
+    max_stream_s: float = Field(
+        default=1800.0, gt=0, description="After this long a stream ends; clients resume and show their token again."
+    )
+    unknown_job_wait_s: float = Field(
+        default=5.0, ge=0, le=30, description="How long an event stream waits for a job that nobody has heard of yet."
+    )
+    cors_origins: str = Field(
+        default="", max_length=2000, description="Web origins, separated by commas, whose pages may read progress."
+    )
+    cors_origin_pattern: str = Field(
+        default=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
+        max_length=500,
+        description="Regular expression of further origins; by default pages served from this machine.",
+    )
+
+    @property
+    def progress_ttl(self) -> timedelta:
+        return timedelta(seconds=self.progress_ttl_s)
+
+    @property
+    def result_ttl(self) -> timedelta:
+        return timedelta(seconds=self.result_ttl_s)
+
+    @property
+    def origins(self) -> list[str]:
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
