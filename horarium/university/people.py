@@ -137,13 +137,13 @@ def instructor_id(i: int) -> str:
 
 
 def closed_rooms(dice: Dice, witness: Witness) -> list[list[TimeBlock]]:
-    """For each room when it is closed: about one room in ten is, for half a day every week."""
+    """For each room when it is closed: about one room in ten is, for two hours every week."""
     held: list[list[Time]] = [[] for _ in witness.campus.rooms]
     for time, room in zip(witness.times, witness.rooms, strict=True):
         held[room].append(witness.patterns.times[time])
     closed: list[list[TimeBlock]] = []
     for times in held:
-        blocks = [_half_day(dice) for _ in range(6)] if dice.chance(15) else []
+        blocks = [_two_hours(dice) for _ in range(6)] if dice.chance(15) else []
         closed.append([block for block in blocks if not any(_during(time, block) for time in times)][:1])
     return closed
 
@@ -159,6 +159,11 @@ def _part_of_the_week(dice: Dice) -> TimeBlock:
 
 def _half_day(dice: Dice) -> TimeBlock:
     return _block(FIRST_HOUR, 12, _one_day(dice)) if dice.chance(50) else _block(13, LAST_HOUR, _one_day(dice))
+
+
+def _two_hours(dice: Dice) -> TimeBlock:
+    hour = dice.between(FIRST_HOUR, 17)
+    return _block(hour, hour + 2, _one_day(dice))
 
 
 def _one_day(dice: Dice) -> str:
