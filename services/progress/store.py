@@ -94,6 +94,7 @@ class Frame:
     organization_id: UUID
     revision: Revision
     terminal: bool
+    progress: float
     json: str
 
 
@@ -239,7 +240,7 @@ class Store:
     def _announce(self, pipe: Any, state: JobState, epoch: int) -> None:
         revision = Revision(epoch, state.version)
         frame = _dump(picture(state, revision)).decode()
-        head = f"{state.job_id} {state.organization_id} {revision} {int(state.status.terminal)}\n"
+        head = f"{state.job_id} {state.organization_id} {revision} {int(state.status.terminal)} {state.percent}\n"
         pipe.eval(
             _ANNOUNCE,
             1,
@@ -299,9 +300,9 @@ async def read_feed(pubsub: PubSub, timeout_s: float) -> Frame | None:
     if message is None:
         return None
     head, _, body = message["data"].decode().partition("\n")
-    job_id, organization_id, revision, terminal = head.split(" ")
+    job_id, organization_id, revision, terminal, progress = head.split(" ")
     parsed = Revision.parse(revision) or Revision(0, 0)
-    return Frame(UUID(job_id), UUID(organization_id), parsed, terminal == "1", body)
+    return Frame(UUID(job_id), UUID(organization_id), parsed, terminal == "1", float(progress), body)
 
 
 def _client(url: str, timeout_s: float, connections: int) -> Any:
@@ -321,9 +322,8 @@ def _client(url: str, timeout_s: float, connections: int) -> Any:
 
 
 def _frame(state: JobState, revision: Revision) -> Frame:
-    return Frame(
-        state.job_id, state.organization_id, revision, state.status.terminal, _dump(picture(state, revision)).decode()
-    )
+    body = _dump(picture(state, revision)).decode()
+    return Frame(state.job_id, state.organization_id, revision, state.status.terminal, state.percent, body)
 
 
 def _frame_from_json(text: str) -> Frame:
@@ -333,6 +333,7 @@ def _frame_from_json(text: str) -> Frame:
         organization_id=UUID(body["organization_id"]),
         revision=Revision.parse(body["revision"]) or Revision(0, 0),
         terminal=body["finished_at"] is not None,
+        progress=body["progress"],
         json=text,
     )
 

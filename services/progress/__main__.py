@@ -1,0 +1,17 @@
+"""`python -m services.progress`: serve until told to stop."""
+
+from services.progress.app import create_app
+from services.progress.settings import ProgressSettings
+from services.runtime.http import run
+from services.runtime.logging import configure_logging
+from services.runtime.settings import load
+
+
+def main() -> None:
+    settings = load(ProgressSettings)
+    configure_logging("progress", settings)
+    run(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

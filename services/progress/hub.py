@@ -1,0 +1,129 @@
+"""From one Redis subscription to every open event stream of this process.
+
+Owns fan-out and the memory that each stream may take. Must not know HTTP, nor who may see which job.
+
+One blocking reader serves all streams: a thousand clients cost one Redis connection. Publishing is at most once, so
+every stream also reads the job itself: when it begins, after the subscription broke, and every now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import structlog
+
+from services.progress.metrics import REDIS_ERRORS, SSE_CLIENTS, SSE_REFUSED
+from services.progress.store import AwayError, Frame, Store, read_feed
+from services.runtime.outage import pauses
+
+log = structlog.get_logger(__name__)
+
+# A client slower than its job loses the frames between: each frame is complete, the last one is what counts.
+_FRAMES_PER_CLIENT = 32
+_FEED_POLL_S = 1.0
+_LONGEST_PAUSE_S = 1.0
+
+
+class TooManyStreamsError(Exception):
+    """This process serves as many event streams as it may."""
+
+
+class Follower:
+    """One open stream's share of the feed."""
+
+    def __init__(self) -> None:
+        self._frames: deque[Frame] = deque(maxlen=_FRAMES_PER_CLIENT)
+        self._woken = asyncio.Event()
+        self._stale = False
+
+    def give(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._woken.set()
+
+    def distrust(self) -> None:
+        """Frames may have been missed, or may be missed from now on."""
+        self._stale = True
+        self._woken.set()
+
+    def take_distrust(self) -> bool:
+        stale, self._stale = self._stale, False
+        return stale
+
+    def take(self) -> list[Frame]:
+        taken = list(self._frames)
+        self._frames.clear()
+        return taken
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for a frame or for distrust; False if neither came in time."""
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True
+
+
+class Hub:
+    """Open streams by job; `run` is the background loop that feeds them."""
+
+    def __init__(self, store: Store, max_streams: int) -> None:
+        self._store = store
+        self._max_streams = max_streams
+        self._followers: defaultdict[UUID, set[Follower]] = defaultdict(set)
+        self._open = 0
+
+    @property
+    def open_streams(self) -> int:
+        return self._open
+
+    @contextmanager
+    def follow(self, job_id: UUID) -> Iterator[Follower]:
+        """Frames of a job while the block runs. Raises TooManyStreamsError."""
+        if self._open >= self._max_streams:
+            SSE_REFUSED.inc()
+            raise TooManyStreamsError
+        follower = Follower()
+        self._open += 1
+        SSE_CLIENTS.inc()
+        self._followers[job_id].add(follower)
+        try:
+            yield follower
+        finally:
+            self._open -= 1
+            SSE_CLIENTS.dec()
+            self._followers[job_id].discard(follower)
+            if not self._followers[job_id]:
+                del self._followers[job_id]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Background loop: read the feed, and start again when Redis is back."""
+        async for attempt in pauses(stop, longest_s=_LONGEST_PAUSE_S):
+            try:
+                await self._read(stop)
+            except AwayError as error:
+                REDIS_ERRORS.labels(caller="streams").inc()
+                log.warning("feed_lost", attempt=attempt, error=str(error)[:200], streams=self._open)
+            # Whoever is connected learns that live progress is away, and reads the job when it is back.
+            self._distrust_all()
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        async with self._store.feed() as feed:
+            log.info("feed_joined", streams=self._open)
+            self._distrust_all()
+            while not stop.is_set():
+                frame = await read_feed(feed, _FEED_POLL_S)
+                if frame is None:
+                    continue
+                for follower in self._followers.get(frame.job_id, ()):
+                    follower.give(frame)
+
+    def _distrust_all(self) -> None:
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.distrust()

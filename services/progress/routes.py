@@ -1,0 +1,152 @@
+"""HTTP: a job's progress as a snapshot and as an event stream.
+
+Owns requests and answers. Must not know Redis's keys or how frames reach a stream.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
+
+from services.progress.hub import Hub, TooManyStreamsError
+from services.progress.metrics import REDIS_ERRORS
+from services.progress.refusals import ProblemDetails, Refusal
+from services.progress.snapshot import Revision, unknown
+from services.progress.store import AwayError, Store
+from services.progress.streams import NothingMoreError, Stream, StreamLimits, UnknownJobError
+from services.runtime.logging import bound_ids
+from services.runtime.tokens import InvalidTokenError, Principal, credentials, verify
+
+log = structlog.get_logger(__name__)
+
+_EVENT_STREAM = "text/event-stream"
+# no-cache for browsers, no-transform and the X- header for proxies that would buffer or compress the stream.
+_STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+_NO_STORE = {"Cache-Control": "no-store"}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    401: {"model": ProblemDetails, "description": "No valid access token"},
+    404: {
+        "model": ProblemDetails,
+        "description": "Code `unknown_job`: no such job, another organisation's, or one that was accepted a moment ago "
+        "and is still on its way here; `Retry-After` says when to ask again",
+    },
+}
+
+
+def progress_routes(store: Store, hub: Hub, limits: StreamLimits, secret: SecretStr) -> APIRouter:
+    """`GET /api/progress/{job_id}` and `/events`."""
+    router = APIRouter(prefix="/api/progress", tags=["progress"])
+
+    def caller(request: Request) -> Principal:
+        try:
+            given = credentials(request.headers, request.cookies)
+            if given is not None:
+                return verify(given.token, secret)
+            why = "sign in, or send 'Authorization: Bearer TOKEN'"
+        except InvalidTokenError as error:
+            why = str(error)
+        raise Refusal(
+            HTTPStatus.UNAUTHORIZED, "unauthenticated", f"Not signed in: {why}.", {"WWW-Authenticate": "Bearer"}
+        )
+
+    # Annotations are not postponed in this module: the framework could not find this local name.
+    Caller = Annotated[Principal, Depends(caller)]  # noqa: N806  # a type, not a variable
+
+    @router.get("/{job_id}", summary="A job's progress right now", responses=_REFUSED)
+    async def snapshot(
+        job_id: UUID, principal: Caller, if_none_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """Status, percentage, stage and best score. While live progress is unavailable (Redis is away) the answer is
+        200 with status `unknown`: the job itself goes on.
+        """
+        try:
+            found = await store.snapshot(job_id)
+        except AwayError as error:
+            REDIS_ERRORS.labels(caller="snapshot").inc()
+            log.warning("snapshot_unavailable", job_id=str(job_id), error=str(error)[:200])
+            return JSONResponse(unknown(job_id, datetime.now(UTC).isoformat()), headers=_NO_STORE)
+        if found is None or found.organization_id != principal.organization_id:
+            raise _unknown_job()
+        headers = {"ETag": f'"{found.revision}"', "Cache-Control": "no-cache, private"}
+        if if_none_match is not None and _matches(if_none_match, found.revision):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(found.json, media_type="application/json", headers=headers)
+
+    @router.get(
+        "/{job_id}/events",
+        summary="A job's progress as it happens",
+        response_class=Response,
+        responses={
+            **_REFUSED,
+            200: {"content": {_EVENT_STREAM: {}}, "description": "Server-sent events; each `data` is a snapshot"},
+            204: {"description": "`Last-Event-ID` was the terminal frame; an EventSource stops here"},
+            503: {"model": ProblemDetails, "description": "Code `too_many_streams`"},
+        },
+    )
+    async def events(
+        job_id: UUID, principal: Caller, last_event_id: Annotated[str, Header(max_length=100)] = ""
+    ) -> Response:
+        """The first frame is the snapshot or, with `Last-Event-ID`, what was missed since. Events are named `progress`,
+        the last one `finished`; then the stream ends. A comment is sent when nothing else was for 15 s.
+        """
+        with ExitStack() as undo:
+            undo.enter_context(bound_ids(job_id=str(job_id)))
+            try:
+                follower = undo.enter_context(hub.follow(job_id))
+            except TooManyStreamsError:
+                raise _too_many_streams() from None
+            stream = Stream(store, follower, limits, job_id, principal.organization_id)
+            try:
+                first = await stream.first(Revision.parse(last_event_id))
+            except UnknownJobError:
+                raise _unknown_job() from None
+            except NothingMoreError:
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=_NO_STORE)
+            return _EventStream(stream.text(first), undo.pop_all().close)
+
+    return router
+
+
+class _EventStream(StreamingResponse):
+    """Frees the stream's place however it ends, also when the client is gone before the first byte."""
+
+    def __init__(self, content: Any, close: Callable[[], None]) -> None:
+        super().__init__(content, media_type=_EVENT_STREAM, headers=_STREAM_HEADERS)
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()
+
+
+def _unknown_job() -> Refusal:
+    return Refusal(
+        HTTPStatus.NOT_FOUND,
+        "unknown_job",
+        "No job of this id is known here. If it was accepted a moment ago, ask again in a second.",
+        {"Retry-After": "1"},
+    )
+
+
+def _too_many_streams() -> Refusal:
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too_many_streams",
+        "Too many event streams are open. Ask for snapshots every few seconds instead, or try again later.",
+        {"Retry-After": "10"},
+    )
+
+
+def _matches(if_none_match: str, revision: Revision) -> bool:
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in if_none_match[:1000].split(",")}
+    return "*" in tags or str(revision) in tags
