@@ -60,17 +60,17 @@ class Relay:
         self._publish_timeout_s = publish_timeout_s
         self._news = asyncio.Event()
         self._measured = float("-inf")
+        self.failures = 0  # in a row
 
     def wake(self) -> None:
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set; while the broker or the database is away, ask again with longer pauses."""
-        failures = 0
         while not stop.is_set():
             self._news.clear()
             try:
-                if failures:
+                if self.failures:
                     await self._broker.ping()  # before any row is locked
                 results = await self.publish_batch()
                 await self._measure()
@@ -78,13 +78,13 @@ class Relay:
                 if not is_world_away(error):
                     raise
                 results = Counter({Result.AWAY: 1})
-                log.warning("relay_waits", failures=failures + 1, error=str(error)[:200])
+                log.warning("relay_waits", failures=self.failures + 1, error=str(error)[:200])
             if results[Result.AWAY]:
-                failures += 1
-                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
+                self.failures += 1
+                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.failures, 10))
                 await sleep_unless(stop, pause_s * random.uniform(0.5, 1.0))  # noqa: S311  # jitter is no secret
                 continue
-            failures = 0
+            self.failures = 0
             if not results[Result.ACKNOWLEDGED]:
                 await self._wait(stop)
 
