@@ -92,15 +92,12 @@ def _control_character(pointer: str, text: str) -> Finding:
 
 
 def _calendar(calendar: Calendar) -> Iterator[Finding]:
-    if calendar.first_day is not None:
-        try:
-            date.fromisoformat(calendar.first_day)
-        except ValueError:
-            yield Finding(
-                "invalid_date",
-                "/calendar/first_day",
-                f"{calendar.first_day!r} is not a date. Give the first day of the first week as YYYY-MM-DD.",
-            )
+    if calendar.first_day is not None and not _is_term_date(calendar.first_day):
+        yield Finding(
+            "invalid_date",
+            "/calendar/first_day",
+            f"{calendar.first_day!r} is not a date from 1900 to 2200. Give the term's first day as YYYY-MM-DD.",
+        )
     hours, minutes = calendar.first_slot.split(":")
     end = int(hours) * 60 + int(minutes) + calendar.slots_per_day * calendar.slot_minutes
     if end > 24 * 60:
@@ -110,6 +107,13 @@ def _calendar(calendar: Calendar) -> Iterator[Finding]:
             f"{calendar.slots_per_day} slots of {calendar.slot_minutes} minutes from {calendar.first_slot} end after"
             " midnight. Give fewer or shorter slots, or start earlier.",
         )
+
+
+def _is_term_date(text: str) -> bool:
+    try:
+        return 1900 <= date.fromisoformat(text).year <= 2200
+    except ValueError:
+        return False
 
 
 def _duplicate_ids(problem: Problem) -> Iterator[Finding]:

@@ -10,19 +10,14 @@ import re
 import zlib
 from enum import StrEnum
 
-from pydantic import ValidationError
-
 from schemas.formats.ctt import read_ctt
+from schemas.formats.json_text import read_json, utf8_text
 from schemas.problem.check import check
 from schemas.problem.expand import ExpandedProblem, expand
-from schemas.problem.findings import MAX_FINDINGS, Finding, InvalidProblemError
+from schemas.problem.findings import Finding, InvalidProblemError
 from schemas.problem.model import Problem
 
 MAX_PROBLEM_BYTES = 64 * 1024 * 1024
-# A parsed value takes up to 300 bytes in memory, a byte in the file: bound the values too. Full size has 0.4 million.
-MAX_JSON_CONTAINERS = 2_000_000
-MAX_JSON_VALUES = 10_000_000
-
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 
@@ -76,7 +71,10 @@ def parse_problem(content: bytes, format: ProblemFormat) -> Problem:
         raise _too_many_bytes()
     if not content.strip():
         raise _refusal("empty_file", "", "The file is empty. Send a problem.")
-    problem = _native(content) if format is ProblemFormat.NATIVE else read_ctt(_text(content))
+    if format is ProblemFormat.NATIVE:
+        problem = read_json(Problem, content, InvalidProblemError)
+    else:
+        problem = read_ctt(utf8_text(content, InvalidProblemError))
     findings = check(problem)
     if findings:
         raise InvalidProblemError(findings)
@@ -103,66 +101,3 @@ def _unpacked(content: bytes) -> bytes:
     if len(unpacked) <= MAX_PROBLEM_BYTES and not gzip.eof:
         raise _refusal("malformed_gzip", "", "The gzip file breaks off. Send it again, whole.")
     return unpacked
-
-
-def _text(content: bytes) -> str:
-    content = content.removeprefix(_BOM)
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _refusal(
-            "not_utf8", f"line {line}", f"The file is not UTF-8 text (byte {error.start}). Save it as UTF-8."
-        ) from error
-
-
-def _native(content: bytes) -> Problem:
-    text = _text(content)
-    content = content.removeprefix(_BOM)
-    _check_json_size(content)
-    try:
-        return Problem.model_validate_json(text)
-    except ValidationError as error:
-        raise _invalid(error) from error
-
-
-def _check_json_size(content: bytes) -> None:
-    """Refuses numbers of values that would cost far more memory parsed than they take in the file.
-
-    Marks inside strings are counted too: it errs on the safe side by what no real name contains. Depth needs no count:
-    the parser stops with an error at 200 levels.
-    """
-    if content.count(b",") > MAX_JSON_VALUES:
-        raise _refusal("too_large", "", f"The JSON has more than {MAX_JSON_VALUES:,} values. Split the problem.")
-    if content.count(b"[") + content.count(b"{") > MAX_JSON_CONTAINERS:
-        raise _refusal(
-            "too_large", "", f"The JSON has more than {MAX_JSON_CONTAINERS:,} objects and lists. Split the problem."
-        )
-
-
-def _invalid(error: ValidationError) -> InvalidProblemError:
-    """The library's errors as findings, with JSON pointers."""
-    findings = []
-    for detail in error.errors(include_url=False, include_input=False)[:MAX_FINDINGS]:
-        kind, message = detail["type"], detail["msg"]
-        if kind == "json_invalid":
-            reason = str(detail.get("ctx", {}).get("error", message))
-            place = re.search(r"line (\d+)", reason)
-            pointer = f"line {place[1]}" if place else ""
-            findings.append(Finding("malformed_json", pointer, f"The JSON is malformed: {reason}. Correct it there."))
-        else:
-            findings.append(Finding(kind, _pointer(detail["loc"]), _sentence(kind, message, detail["loc"])))
-    return InvalidProblemError(findings, total=error.error_count())
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    return "".join(f"/{str(step)[:128].replace('~', '~0').replace('/', '~1')}" for step in location)
-
-
-def _sentence(kind: str, message: str, location: tuple[int | str, ...]) -> str:
-    field = repr(str(location[-1])[:128]) if location else "The problem"
-    if kind == "missing":
-        return f"Field {field} is required. Add it."
-    if kind == "extra_forbidden":
-        return f"Field {field} is unknown. Remove it or correct its name."
-    return f"{field}: {message}."
