@@ -32,7 +32,7 @@ $(BIN)/python:
 	  fi; \
 	done; \
 	if [ -z "$${found:-}" ]; then \
-	  echo "Horarium needs Python 3.11 to 3.14, and none was found on the PATH. Install one (Debian, Ubuntu:" >&2; \
+	  echo "Horarium needs Python 3.11 to 3.14; $(if $(PYTHON),$(PYTHON) is none,none was found on the PATH). Install one (Debian, Ubuntu:" >&2; \
 	  echo "\`apt-get install python3 python3-venv\`), or say where it is: \`make $(MAKECMDGOALS) PYTHON=/path/to/python3\`." >&2; \
 	  exit 1; \
 	fi; \

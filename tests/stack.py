@@ -23,7 +23,6 @@ from deploy.local.stack import BrokerKind, LocalStack
 REPOSITORY = Path(__file__).resolve().parents[1]
 KAFKA_JARS_FOLDER = REPOSITORY / ".horarium" / "kafka-jars"
 BROKER_VARIABLE = "HORARIUM_TEST_BROKER"
-KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.1"
 
 
 def chosen_broker() -> BrokerKind:
@@ -86,12 +85,12 @@ def docker_answers() -> bool:
 
 @contextmanager
 def kafka_in_docker() -> Iterator[str]:
-    """Apache Kafka in a container; the address of its listener."""
+    """Apache Kafka in a container (the image the library is made for); the address of its listener."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's own deprecations are none of ours
         from testcontainers.community.kafka import KafkaContainer
 
-    container = KafkaContainer(KAFKA_IMAGE).with_kraft()
+    container = KafkaContainer().with_kraft()
     container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
     container.with_env("KAFKA_MESSAGE_MAX_BYTES", str(64 * 1024 * 1024))
     container.with_env("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0")
