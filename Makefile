@@ -118,8 +118,9 @@ types: $(VENV)/.dev ## Check types, strictly
 
 .PHONY: docs
 docs: $(VENV)/.dev ## Generate the contracts' documents (JSON Schema, examples, AsyncAPI, OpenAPI) from the code
-	@$(BIN)/horarium docs
+	@$(BIN)/python -m schemas.asyncapi
+	@$(BIN)/python -m services.api.openapi
 
 .PHONY: bench
-bench: $(VENV)/.dev $(VENV)/.warm ## Solve the benchmark instances and compare with the best known results
+bench: $(VENV)/.dev $(VENV)/.warm ## Measure the solver and the services; prints tables (minutes to an hour)
 	@$(BIN)/python -m benchmarks
