@@ -19,7 +19,6 @@ from services.solver.engine.general.model import (
     RULE_NAMES,
     GeneralModel,
     Int16s,
-    Int32s,
     Int64s,
     UInt8s,
 )
@@ -37,11 +36,11 @@ class _Pool:
     """A flat list of lists; equal lists are stored once, because a university repeats its domains."""
 
     def __init__(self) -> None:
-        self._parts: list[Int32s] = []
+        self._parts: list[Int64s] = []
         self._seen: dict[bytes, int] = {}
         self._size = 0
 
-    def add(self, values: npt.NDArray[np.int32]) -> int:
+    def add(self, values: npt.NDArray[np.int64]) -> int:
         """Where the values start."""
         key = values.tobytes()
         if key not in self._seen:
@@ -54,8 +53,8 @@ class _Pool:
                 )
         return self._seen[key]
 
-    def array(self) -> Int32s:
-        return np.concatenate([*self._parts, np.zeros(1, np.int32)]).astype(np.int32)
+    def array(self) -> Int64s:
+        return np.concatenate([*self._parts, np.zeros(1, np.int64)]).astype(np.int64)
 
 
 def compile_general(expanded: ExpandedProblem) -> GeneralModel:
@@ -63,13 +62,13 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
     problem = expanded.problem
     n = len(expanded.classes)
     pool = _Pool()
-    classes = np.zeros((n, 16), np.int32)
+    classes = np.zeros((n, 16), np.int64)
     option_places: dict[int, tuple[int, int]] = {}
 
     def options(listed: tuple[tuple[int, int], ...]) -> tuple[int, int]:
         # Keyed by identity first: shared domains are shared tuples, and hashing thousands of pairs per class is slow.
         if id(listed) not in option_places:
-            flat = np.array(listed, np.int32).reshape(-1)
+            flat = np.array(listed, np.int64).reshape(-1)
             option_places[id(listed)] = (pool.add(flat), len(listed))
         return option_places[id(listed)]
 
@@ -141,7 +140,7 @@ def _first(bits: int) -> int:
     return max(0, (bits & -bits).bit_length() - 1)
 
 
-def _places(expanded: ExpandedProblem) -> tuple[Int32s, Int16s]:
+def _places(expanded: ExpandedProblem) -> tuple[Int64s, Int16s]:
     """Rooms that are equally far from every room are one place: the table then fits the fastest memory."""
     n = len(expanded.problem.rooms)
     walks: list[dict[int, int]] = [{} for _ in range(n)]
@@ -152,7 +151,7 @@ def _places(expanded: ExpandedProblem) -> tuple[Int32s, Int16s]:
     # Rooms with the same walks have no walk between them: neither lists itself.
     seen: dict[frozenset[tuple[int, int]], int] = {}
     member: list[int] = []
-    places = np.zeros(n + 1, np.int32)
+    places = np.zeros(n + 1, np.int64)
     for r in range(n):
         key = frozenset(walks[r].items())
         if key not in seen:
@@ -167,11 +166,11 @@ def _places(expanded: ExpandedProblem) -> tuple[Int32s, Int16s]:
     return places, travel
 
 
-def _blocked(expanded: ExpandedProblem) -> tuple[UInt8s, Int32s]:
+def _blocked(expanded: ExpandedProblem) -> tuple[UInt8s, Int64s]:
     """One row per distinct list of unavailable blocks."""
     rows: dict[tuple[object, ...], int] = {}
     tables: list[UInt8s] = []
-    blocked_row = np.full(len(expanded.room_unavailable) + 1, -1, np.int32)
+    blocked_row = np.full(len(expanded.room_unavailable) + 1, -1, np.int64)
     weeks, days, start, end = (
         np.array([getattr(t, name) for t in expanded.times], np.int64) for name in ("weeks", "days", "start", "end")
     )
@@ -204,7 +203,7 @@ def _pairs(expanded: ExpandedProblem, listed: Sequence[int], alternatives: bool)
     return members[a], members[b]
 
 
-def _hard_peers(expanded: ExpandedProblem, classes: Int32s, pool: _Pool) -> None:
+def _hard_peers(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> None:
     """Merge the clash sets: a pair that stands in several sets is one violation."""
     n = len(expanded.classes)
     keys = np.zeros(0, np.int64)
@@ -221,14 +220,14 @@ def _hard_peers(expanded: ExpandedProblem, classes: Int32s, pool: _Pool) -> None
                 raise _too_many_pairs()
     keys = np.unique(np.concatenate([keys, *fresh])) if fresh else keys
     bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
-    peers = (keys % n).astype(np.int32)
+    peers = (keys % n).astype(np.int64)
     for i in range(n):
         if bounds[i] < bounds[i + 1]:
             start = pool.add(peers[bounds[i] : bounds[i + 1]])
             classes[i, 4:6] = (start, start + bounds[i + 1] - bounds[i])
 
 
-def _soft_peers(expanded: ExpandedProblem, classes: Int32s) -> tuple[Int32s, Int64s]:
+def _soft_peers(expanded: ExpandedProblem, classes: Int64s) -> tuple[Int64s, Int64s]:
     """Pairs of soft curricula with the sum of the weighted penalties: a pair counts once per curriculum."""
     n = len(expanded.classes)
     weight = expanded.problem.weights.distribution
@@ -248,7 +247,7 @@ def _soft_peers(expanded: ExpandedProblem, classes: Int32s) -> tuple[Int32s, Int
     bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
     classes[:, 6] = bounds[:-1]
     classes[:, 7] = bounds[1:]
-    return (keys % n).astype(np.int32), sums
+    return (keys % n).astype(np.int64), sums
 
 
 def _too_many_pairs() -> InvalidProblemError:
@@ -263,14 +262,14 @@ def _too_many_pairs() -> InvalidProblemError:
     )
 
 
-def _rules(expanded: ExpandedProblem, classes: Int32s, pool: _Pool) -> Int64s:
+def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
     rows: list[tuple[int, ...]] = []
     of_class: list[list[int]] = [[] for _ in expanded.classes]
     for distribution, listed in expanded.distributions:
         members = tuple(dict.fromkeys(listed))
         code = _RULE_CODE[distribution.type.value]
         a, b = (*distribution.parameters, 0, 0)[:2]
-        start = pool.add(np.array(members, np.int32))
+        start = pool.add(np.array(members, np.int64))
         for i in members:
             of_class[i].append(len(rows))
         penalty = distribution.penalty or 0
@@ -279,7 +278,7 @@ def _rules(expanded: ExpandedProblem, classes: Int32s, pool: _Pool) -> Int64s:
         )
     for i, listed_rules in enumerate(of_class):
         if listed_rules:
-            start = pool.add(np.array(listed_rules, np.int32))
+            start = pool.add(np.array(listed_rules, np.int64))
             classes[i, 8:10] = (start, start + len(listed_rules))
     return np.array(rows, np.int64).reshape(-1, 8)
 
@@ -308,21 +307,21 @@ def _subpart_ranks(expanded: ExpandedProblem) -> list[int]:
     return rank
 
 
-def _sectioning_tables(expanded: ExpandedProblem, rank: Sequence[int], pool: _Pool) -> tuple[Int32s, Int32s]:
-    configs = np.zeros((len(expanded.configs), 2), np.int32)
+def _sectioning_tables(expanded: ExpandedProblem, rank: Sequence[int], pool: _Pool) -> tuple[Int64s, Int64s]:
+    configs = np.zeros((len(expanded.configs), 2), np.int64)
     subparts: list[tuple[int, int]] = []
     for k, listed in enumerate(expanded.configs):
         configs[k] = (len(subparts), len(subparts) + len(listed))
         for s in sorted(listed, key=rank.__getitem__):
-            start = pool.add(np.array(expanded.subparts[s], np.int32))
+            start = pool.add(np.array(expanded.subparts[s], np.int64))
             subparts.append((start, start + len(expanded.subparts[s])))
-    return configs, np.array(subparts, np.int32).reshape(-1, 2)
+    return configs, np.array(subparts, np.int64).reshape(-1, 2)
 
 
-def _requests(expanded: ExpandedProblem) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+def _requests(expanded: ExpandedProblem) -> tuple[Int64s, Int64s, Int64s, Int64s]:
     """Courses, requests by course, requests, and the slots of each student."""
     width = [max((len(expanded.configs[k]) for k in listed), default=0) for listed in expanded.courses]
-    courses = np.zeros((len(expanded.courses), 4), np.int32)
+    courses = np.zeros((len(expanded.courses), 4), np.int64)
     for c, listed in enumerate(expanded.courses):
         # Configurations are numbered problem-wide in the courses' order, so those of one course are a range.
         courses[c, :2] = (min(listed), max(listed) + 1)
@@ -334,15 +333,15 @@ def _requests(expanded: ExpandedProblem) -> tuple[Int32s, Int32s, Int32s, Int32s
             rows.append((s, c, at, width[c]))
             at += width[c]
         student_slots.append(at)
-    requests = np.array(rows, np.int32).reshape(-1, 4)
-    order = np.argsort(requests[:, 1], kind="stable").astype(np.int32)
+    requests = np.array(rows, np.int64).reshape(-1, 4)
+    order = np.argsort(requests[:, 1], kind="stable").astype(np.int64)
     bounds = np.searchsorted(requests[order, 1], np.arange(len(courses) + 1))
     courses[:, 2] = bounds[:-1]
     courses[:, 3] = bounds[1:]
-    return courses, order, requests, np.array(student_slots, np.int32)
+    return courses, order, requests, np.array(student_slots, np.int64)
 
 
-def _mates(expanded: ExpandedProblem, requests: Int32s, classes: Int32s) -> int:
+def _mates(expanded: ExpandedProblem, requests: Int64s, classes: Int64s) -> int:
     """Give every class room for the classes it can share students with: those of courses requested together."""
     n_courses, n = len(expanded.courses), len(classes)
     sizes = np.bincount(classes[:, 15], minlength=n_courses).astype(np.int64)
@@ -361,7 +360,7 @@ def _mates(expanded: ExpandedProblem, requests: Int32s, classes: Int32s) -> int:
     return total
 
 
-def _course_pairs(requests: Int32s, n_courses: int) -> Iterable[Int64s]:
+def _course_pairs(requests: Int64s, n_courses: int) -> Iterable[Int64s]:
     """Keys course x n_courses + course of the courses that one student requests, in parts of bounded size."""
     _, first, count = np.unique(requests[:, 0], return_index=True, return_counts=True)
     course = requests[:, 1].astype(np.int64)

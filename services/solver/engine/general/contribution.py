@@ -7,7 +7,10 @@ a set counts whole for each member), so a move's delta is the new contribution l
 
 from __future__ import annotations
 
-from services.solver.engine.general.jit import Array, inner
+import numpy as np
+from numba import njit
+
+from services.solver.engine.general.jit import INNER, Array
 from services.solver.engine.general.layout import (
     CON_MEASURE,
     CON_WEIGHT,
@@ -51,7 +54,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.rules import gap_between, pair_violated, set_measure, soft_cost
 
 
-@inner
+@njit(**INNER)
 def count_pairs(
     k: int,
     i: int,
@@ -81,7 +84,7 @@ def count_pairs(
     return count
 
 
-@inner
+@njit(**INNER)
 def evaluate(
     i: int,
     u: int,
@@ -165,7 +168,7 @@ def evaluate(
     return hard, weight, soft
 
 
-@inner
+@njit(**INNER)
 def unlink(i: int, rooms: Array, st: Array) -> None:
     """Take class i out of its room's list."""
     after, before = st[i, NEXT], st[i, PREVIOUS]
@@ -177,7 +180,7 @@ def unlink(i: int, rooms: Array, st: Array) -> None:
         st[after, PREVIOUS] = before
 
 
-@inner
+@njit(**INNER)
 def link(i: int, r: int, rooms: Array, st: Array) -> None:
     """Put class i first in the list of room r."""
     head = rooms[r, ROOM_HEAD]
@@ -189,7 +192,7 @@ def link(i: int, r: int, rooms: Array, st: Array) -> None:
     rooms[r, ROOM_HEAD] = i
 
 
-@inner
+@njit(**INNER)
 def room_conflicts(
     i: int,
     u: int,
@@ -218,7 +221,7 @@ def room_conflicts(
     return hard, weight
 
 
-@inner
+@njit(**INNER)
 def rule_change(
     k: int,
     i: int,
@@ -290,7 +293,7 @@ def rule_change(
     return 0, 0, cost
 
 
-@inner
+@njit(**INNER)
 def relocate(
     i: int,
     u: int,
@@ -325,8 +328,8 @@ def relocate(
     soft = time_penalty + room_penalty - own[i, OWN_TIME] - own[i, OWN_ROOM]
     base = par[PAR_BASE] + own[i, OWN_EXTRA]
     unlink(i, rooms, st)
-    hard, weight = room_conflicts(i, u0, r0, -1, times, gaps, par, rooms, time, st, own)
-    hard_new, weight_new = room_conflicts(i, u, r, 1, times, gaps, par, rooms, time, st, own)
+    hard, weight = room_conflicts(i, u0, r0, np.int64(-1), times, gaps, par, rooms, time, st, own)
+    hard_new, weight_new = room_conflicts(i, u, r, np.int64(1), times, gaps, par, rooms, time, st, own)
     hard += hard_new
     weight += weight_new
     if rooms[r0, ROOM_BLOCKED] >= 0 and blocked[rooms[r0, ROOM_BLOCKED], u0] != 0:

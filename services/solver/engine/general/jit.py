@@ -1,28 +1,28 @@
-"""How the general search's functions are compiled.
+"""How numba compiles the general search's functions.
 
-Owns the two decorators. Several searches run in threads of one process, hence `nogil`; `error_model="numpy"` leaves out
-the checks for division by zero (every divisor is checked where the model is built). Must not know the functions.
+Owns the two sets of options. Several searches run in threads of one process, hence `nogil`; `error_model="numpy"`
+leaves out the checks for division by zero (every divisor is checked where the model is built). Must not know the
+functions.
+
+What keeps the cold compile short (it is part of the first job's time): one signature per inner function, so every
+index passed on is made an int64 first and no literal is passed; few layers of calls, because LLVM optimises an inner
+function again in each caller; loops instead of slice assignments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numba import njit
 
 Array = np.ndarray[Any, Any]
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def kernel(function: F) -> F:
-    """Called from Python: compiled once per machine, kept on disk with everything that it calls."""
-    compiled: F = njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
-
-
-def inner(function: F) -> F:
-    """Called from kernels only. Without entry points from Python and C, which take longer to compile than the body."""
-    compiled: F = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    return compiled
+# Called from Python: compiled once per machine, kept on disk with everything that it calls.
+KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+# Called from kernels only: without the entry points from Python and C, which take longer to compile than the body.
+INNER: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}

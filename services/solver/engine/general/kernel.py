@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, relocate
-from services.solver.engine.general.jit import Array, inner, kernel
+from services.solver.engine.general.jit import INNER, KERNEL, Array
 from services.solver.engine.general.layout import (
     NEXT,
     OWN_HARD,
@@ -54,18 +55,23 @@ from services.solver.engine.general.model import (
     TIMES_AT,
     TIMES_LEN,
 )
-from services.solver.engine.general.random import below, unit
+from services.solver.engine.general.random import below, draw, unit
 from services.solver.engine.general.rules import gap_between, pair_violated
 from services.solver.engine.general.students import move_student
 
 MAX_CHAIN = 8
 # Options tried for each class that a chain pushes out.
 CHAIN_OPTIONS = 6
+# Share of chains of up to MAX_CHAIN - 2 classes; the others push out one.
+LONG_CHAINS = 0.15
+# Share of student moves among the requests, and of class moves among the classes, that something is wrong with.
+HOT_SHARE = 0.75
+BAD_SHARE = 0.25
 # Rooms looked at for one that is free at the time drawn.
 ROOM_TRIES = 3
 
 
-@inner
+@njit(**INNER)
 def draw_option(
     i: int,
     times: Array,
@@ -84,13 +90,13 @@ def draw_option(
     u, r = np.int64(time[i]), np.int64(st[i, ROOM])
     time_penalty, room_penalty = own[i, OWN_TIME], own[i, OWN_ROOM]
     n_times, n_rooms = classes[i, TIMES_LEN], classes[i, ROOMS_LEN]
-    what = below(rng, 3)
+    what = draw(rng) % 3
     if (what != 0 or n_rooms < 2) and n_times > 1:
         at = classes[i, TIMES_AT] + 2 * below(rng, n_times)
         u = np.int64(pool[at])
         time_penalty = pool[at + 1] * par[PAR_TIME]
     if (what != 1 or n_times < 2) and n_rooms > 1:
-        for attempt in range(ROOM_TRIES):
+        for _ in range(ROOM_TRIES):
             at = classes[i, ROOMS_AT] + 2 * below(rng, n_rooms)
             r = np.int64(pool[at])
             room_penalty = pool[at + 1] * par[PAR_ROOM]
@@ -104,7 +110,7 @@ def draw_option(
     return u, r, time_penalty, room_penalty
 
 
-@inner
+@njit(**INNER)
 def find_obstacle(
     i: int,
     times: Array,
@@ -173,7 +179,7 @@ def find_obstacle(
     return found
 
 
-@inner
+@njit(**INNER)
 def move_class(
     i: int,
     threshold: float,
@@ -260,7 +266,7 @@ def move_class(
     return False
 
 
-@kernel
+@njit(**KERNEL)
 def anneal(
     n: int,
     t_first: float,
@@ -314,9 +320,9 @@ def anneal(
         threshold = -temperature * math.log(unit(rng))
         if unit(rng) <= student_share:
             q = below(rng, n_requests)
-            if par[PAR_HOT] > 0 and below(rng, 4) > 0:
+            if par[PAR_HOT] > 0 and unit(rng) < HOT_SHARE:
                 q = np.int64(hot[below(rng, par[PAR_HOT])])
-            for attempt in range(2):
+            for _ in range(2):
                 moved = move_student(
                     q, threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
                     course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, rng,
@@ -329,14 +335,14 @@ def anneal(
                 q = np.int64(course_requests[r0 + below(rng, courses[course, COURSE_REQ_END] - r0)])
         elif n_movable > 0:
             i = np.int64(movable[below(rng, n_movable)])
-            if par[PAR_BAD] > 0 and par[PAR_HARD] > 0 and below(rng, 4) == 0:
+            if par[PAR_BAD] > 0 and par[PAR_HARD] > 0 and unit(rng) < BAD_SHARE:
                 j = np.int64(bad[below(rng, par[PAR_BAD])])
                 if own[j, OWN_HARD] > 0:
                     i = j
             depth = 0
             if unit(rng) <= chain_share:
                 depth = 1
-                if below(rng, 7) == 0:
+                if unit(rng) < LONG_CHAINS:
                     depth = MAX_CHAIN - 2
             move_class(
                 i, threshold, 2.0 * temperature, depth, times, gaps, travel, blocked, classes, pool, soft_peers,
@@ -349,7 +355,9 @@ def anneal(
             ):
                 par[PAR_BEST_HARD] = par[PAR_HARD]
                 par[PAR_BEST_SOFT] = par[PAR_SOFT]
-                best_time[:] = time
-                best_room[:] = st[:, ROOM]
-                best_slots[:] = slots
+                for c in range(time.shape[0]):
+                    best_time[c] = time[c]
+                    best_room[c] = st[c, ROOM]
+                for s in range(slots.shape[0]):
+                    best_slots[s] = slots[s]
     par[PAR_MOVES] += n

@@ -2,15 +2,17 @@
 
 Owns the layout that the kernels share. Must not know what they do with it.
 
-    time int32[classes], place int32[classes]: kept apart from `st`, the two that every inner loop reads
-    st int32[classes, 5]: room, links of the room's list of classes, students, number of mates
-    own int64[classes, 6]: the class's part in the objective (violations, their weight, cost), the penalties of its
+    time, place [classes]: kept apart from `st`, the two that every inner loop reads
+    st [classes, 5]: room, links of the room's list of classes, students, number of mates
+    own [classes, 6]: the class's part in the objective (violations, their weight, cost), the penalties of its
         options, its own extra weight. Kept exact by every move, so that the old side of a delta is always known.
-    con int64[rules, 2]: weight of a hard violation, measure
-    rooms int32[rooms + 1, 4]: place, row of `blocked`, first class, stamp; the last row is "no room"
+    con [rules, 2]: weight of a hard violation, measure
+    rooms [rooms + 1, 4]: place, row of `blocked`, first class, stamp; the last row is "no room"
     mates int32[mates_size, 2]: class with common students, how many; unordered, from classes[i, MATES_AT] on
-    slots int32: class of each student slot or -1; chosen int32[requests]: configuration or -1
-    par int64: the scalars below
+    slots: class of each student slot or -1; chosen [requests]: configuration or -1
+    par: the scalars below
+All are int64 but `mates`, the largest: one integer type means one compiled version of each function. The numbers are
+constants to numba.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, link
-from services.solver.engine.general.jit import Array, kernel
+from services.solver.engine.general.jit import KERNEL, Array
 from services.solver.engine.general.layout import (
     CON_MEASURE,
     CON_WEIGHT,
@@ -35,7 +36,7 @@ from services.solver.engine.general.recount import rule_measure
 from services.solver.engine.general.students import add_mates, move_student
 
 
-@kernel
+@njit(**KERNEL)
 def place_all(
     classes: Array,
     pool: Array,
@@ -72,7 +73,7 @@ def place_all(
                 own[i, OWN_ROOM] = penalty
 
 
-@kernel
+@njit(**KERNEL)
 def load(
     times: Array,
     gaps: Array,
@@ -104,12 +105,12 @@ def load(
             st[i, STUDENTS] += 1
             for b in range(student_slots[s], student_slots[s + 1]):
                 if b != a and slots[b] >= 0:
-                    add_mates(i, slots[b], 1, classes, st, mates)
+                    add_mates(i, slots[b], np.int64(1), classes, st, mates)
     for k in range(rules.shape[0]):
         con[k, CON_MEASURE] = rule_measure(k, times, gaps, travel, pool, rules, par, rooms, time, st, work)
 
 
-@kernel
+@njit(**KERNEL)
 def refresh(
     growth: int,
     times: Array,
@@ -152,7 +153,7 @@ def refresh(
     par[PAR_SOFT_ON] = soft_on
 
 
-@kernel
+@njit(**KERNEL)
 def first_fit(
     times: Array,
     gaps: Array,

@@ -1,9 +1,9 @@
 """The general search's problem: frozen arrays, built once by the compiler and shared by every search on it.
 
-Owns the layout of the arrays (column numbers, codes of distribution types). Must not know how they are filled or searched.
+Owns the layout of the arrays (column numbers, codes of distribution types; constants to numba). Must not know how they are filled or searched.
 
 Two layouts keep the kernels quick to call and quick to compile (an argument that is an array costs seven machine words
-per call): rows of small integers per class, and one flat `pool` that every variable-length list lives in.
+per call): rows of integers per class, and one flat `pool` that every variable-length list lives in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 Int16s = npt.NDArray[np.int16]
-Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 UInt8s = npt.NDArray[np.uint8]
 
@@ -109,14 +108,14 @@ class GeneralModel:
     times: int64[times, 5], bit sets of weeks and days, slots [start, end), and 8 x first week + first day.
     gaps: int16[times, times], slots between two times where they meet (negative: they overlap, NEVER_MEET: no common
         day and week); int16[0, 0] when the table would be too large, the kernels compute it then.
-    places: int32[rooms + 1], room to row of `travel`; the last room stands for "no room".
+    places: int64[rooms + 1], room to row of `travel`; the last room stands for "no room".
     travel: int16[places, places], slots to walk.
-    blocked: uint8[rows, times], 1 where a room of that row is unavailable; `blocked_row` int32[rooms + 1], -1 never.
-    classes: int32[classes, 16]; pool: int32; soft_peers int32 with soft_weights int64 (weighted) beside it.
+    blocked: uint8[rows, times], 1 where a room of that row is unavailable; `blocked_row` int64[rooms + 1], -1 never.
+    classes: int64[classes, 16]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
     rules: int64[rules, 8].
-    configs: int32[configs, 2] ranges of `subparts` int32[subparts, 2] ranges of classes in the pool, parents first.
-    courses: int32[courses, 4]; course_requests: int32; requests: int32[requests, 4].
-    student_slots: int32[students + 1], the slots of a student: one per subpart, in request order.
+    configs: int64[configs, 2] ranges of `subparts` int64[subparts, 2] ranges of classes in the pool, parents first.
+    courses: int64[courses, 4]; course_requests: int64; requests: int64[requests, 4].
+    student_slots: int64[students + 1], the slots of a student: one per subpart, in request order.
     mates_size: places in the lists of classes with common students.
     """
 
@@ -128,21 +127,21 @@ class GeneralModel:
     student_weight: int
     times: Int64s
     gaps: Int16s
-    places: Int32s
+    places: Int64s
     travel: Int16s
     blocked: UInt8s
-    blocked_row: Int32s
-    classes: Int32s
-    pool: Int32s
-    soft_peers: Int32s
+    blocked_row: Int64s
+    classes: Int64s
+    pool: Int64s
+    soft_peers: Int64s
     soft_weights: Int64s
     rules: Int64s
-    configs: Int32s
-    subparts: Int32s
-    courses: Int32s
-    course_requests: Int32s
-    requests: Int32s
-    student_slots: Int32s
+    configs: Int64s
+    subparts: Int64s
+    courses: Int64s
+    course_requests: Int64s
+    requests: Int64s
+    student_slots: Int64s
     mates_size: int
 
     @property

@@ -7,11 +7,12 @@ same numbers whatever the others do. (G. Marsaglia 2003; multiplier of S. Vigna 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from services.solver.engine.general.jit import Array, inner
+from services.solver.engine.general.jit import INNER, Array
 
 
-@inner
+@njit(**INNER)
 def draw(rng: Array) -> int:
     """32 random bits."""
     x = rng[0]
@@ -22,13 +23,13 @@ def draw(rng: Array) -> int:
     return np.int64((x * np.uint64(2685821657736338717)) >> np.uint64(32))
 
 
-@inner
+@njit(**INNER)
 def below(rng: Array, n: int) -> int:
     """A random whole number in [0, n), n up to 2^31 (multiplication instead of division: no bias that matters)."""
     return (draw(rng) * n) >> 32
 
 
-@inner
+@njit(**INNER)
 def unit(rng: Array) -> float:
     """A random number in (0, 1]."""
     return (draw(rng) + 1) / 4294967296.0

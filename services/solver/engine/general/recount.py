@@ -7,8 +7,9 @@ the search but none of its caches; the referee shares nothing. Must not know mov
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from services.solver.engine.general.jit import Array, inner, kernel
+from services.solver.engine.general.jit import INNER, KERNEL, Array
 from services.solver.engine.general.layout import PAR_NO_ROOM, PAR_STUDENT, PREVIOUS, ROOM, ROOM_BLOCKED, ROOM_PLACE
 from services.solver.engine.general.model import (
     CLASH_AT,
@@ -50,7 +51,7 @@ UNPLACED, ROOM_CONFLICT, ROOM_UNAVAILABLE, CLASS_CONFLICT, CLASS_LIMIT, UNSECTIO
 TIME_COST, ROOM_COST, STUDENT_COST, CURRICULUM_COST, SOFT_RULES = range(5)
 
 
-@inner
+@njit(**INNER)
 def rule_measure(
     k: int,
     times: Array,
@@ -66,7 +67,8 @@ def rule_measure(
 ) -> int:
     """How far rule k is from holding: violated pairs, or the measure of the whole set."""
     if rules[k, RULE_WHOLE] == 1:
-        return set_measure(k, -1, 0, 0, times, pool, rules, par, rooms, time, st, work)
+        nobody = np.int64(-1)
+        return set_measure(k, nobody, nobody, nobody, times, pool, rules, par, rooms, time, st, work)
     count = 0
     for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
         i = pool[m]
@@ -90,7 +92,7 @@ def rule_measure(
     return count
 
 
-@inner
+@njit(**INNER)
 def penalty_of(option: int, at: int, length: int, pool: Array) -> int:
     """The penalty of an option in a list of (index, penalty) pairs; 0 if it is not there."""
     for m in range(at, at + 2 * length, 2):
@@ -99,7 +101,7 @@ def penalty_of(option: int, at: int, length: int, pool: Array) -> int:
     return np.int64(0)
 
 
-@inner
+@njit(**INNER)
 def sectioned(
     student: int, course: int, classes: Array, configs: Array, attended_start: Array, attended: Array
 ) -> bool:
@@ -125,7 +127,7 @@ def sectioned(
     return config >= 0 and n == configs[config, 1] - configs[config, 0]
 
 
-@kernel
+@njit(**KERNEL)
 def recount(
     times: Array,
     gaps: Array,
@@ -160,10 +162,10 @@ def recount(
         u, r = time[i], st[i, ROOM]
         if u < 0 or (classes[i, ROOMS_LEN] > 0 and r == no_room):
             hard[UNPLACED] += 1
-        if r < no_room:
-            cost[ROOM_COST] += penalty_of(r, classes[i, ROOMS_AT], classes[i, ROOMS_LEN], pool)
         if u < 0:
             continue
+        if r < no_room:
+            cost[ROOM_COST] += penalty_of(r, classes[i, ROOMS_AT], classes[i, ROOMS_LEN], pool)
         cost[TIME_COST] += penalty_of(u, classes[i, TIMES_AT], classes[i, TIMES_LEN], pool)
         p = rooms[r, ROOM_PLACE]
         if rooms[r, ROOM_BLOCKED] >= 0 and blocked[rooms[r, ROOM_BLOCKED], u] != 0:

@@ -9,8 +9,9 @@ the search and for the recount. Must not know moves, caches or annealing.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from services.solver.engine.general.jit import Array, inner
+from services.solver.engine.general.jit import INNER, Array
 from services.solver.engine.general.layout import (
     PAR_DAYS,
     PAR_DISTRIBUTION,
@@ -58,7 +59,7 @@ from services.solver.engine.general.model import (
 )
 
 
-@inner
+@njit(**INNER)
 def gap_between(u: int, v: int, times: Array, gaps: Array) -> int:
     """Slots between two times where they meet: negative if they overlap, NEVER_MEET without a common day and week."""
     if gaps.shape[0] > 0:
@@ -68,7 +69,7 @@ def gap_between(u: int, v: int, times: Array, gaps: Array) -> int:
     return max(times[u, START], times[v, START]) - min(times[u, END], times[v, END])
 
 
-@inner
+@njit(**INNER)
 def pair_violated(
     kind: int,
     a: int,
@@ -81,11 +82,14 @@ def pair_violated(
     travel: Array,
     rooms: Array,
 ) -> bool:
-    """True if the pair rule does not hold for (time u, room r), listed first, and (time v, room s)."""
+    """True if the pair rule does not hold for (time u, room r), listed first, and (time v, room s).
+
+    Two classes without a room comply with SameRoom and with DifferentRoom alike.
+    """
     if kind == SAME_ROOM:
         return r != s
     if kind == DIFFERENT_ROOM:
-        return r == s
+        return r == s and r < rooms.shape[0] - 1
     if kind >= NOT_OVERLAP and kind != PRECEDENCE:
         gap = gap_between(u, v, times, gaps)
         if kind == NOT_OVERLAP:
@@ -118,7 +122,7 @@ def pair_violated(
     return both != one and both != two
 
 
-@inner
+@njit(**INNER)
 def bits_set(x: int) -> int:
     count = 0
     while x:
@@ -127,7 +131,7 @@ def bits_set(x: int) -> int:
     return count
 
 
-@inner
+@njit(**INNER)
 def set_measure(
     k: int,
     i: int,
@@ -160,6 +164,8 @@ def set_measure(
         for m in range(at, end):
             j = pool[m]
             s = r if j == i else st[j, ROOM]
+            if j != i and time[j] < 0:
+                continue
             if s < par[PAR_NO_ROOM] and rooms[s, ROOM_STAMP] != par[PAR_STAMP]:
                 rooms[s, ROOM_STAMP] = par[PAR_STAMP]
                 distinct += 1
@@ -182,7 +188,7 @@ def set_measure(
     return day_measure(kind, limit, apart, at, end, i, u, times, pool, par, time, work)
 
 
-@inner
+@njit(**INNER)
 def day_measure(
     kind: int,
     limit: int,
@@ -238,7 +244,7 @@ def day_measure(
     return total
 
 
-@inner
+@njit(**INNER)
 def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week: int, times: Array, work: Array) -> int:
     """The excess on one day of one week; `work[at:end]` are the day's times by start."""
     load = 0
@@ -268,7 +274,7 @@ def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week:
     return too_long
 
 
-@inner
+@njit(**INNER)
 def soft_cost(k: int, measure: int, rules: Array, par: Array) -> int:
     """The weighted cost of soft rule k at a measure; the three rules per day divide by the number of weeks, at the end."""
     if rules[k, RULE_HARD] == 1:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.solver.engine.general.kernel_cache import drop_stale_kernels
 from services.solver.engine.general.layout import PAR_BEST_HARD, PAR_BEST_SOFT, PAR_HARD, PAR_MOVES
 from services.solver.engine.general.model import (
     ROOMS_AT,
@@ -250,5 +249,4 @@ def search_general(
 
 def warm_up() -> None:
     """Compile the kernels, or load them from numba's cache: about half a minute of CPU the first time, then 0.3 s."""
-    drop_stale_kernels()
     search_general(toy_model(), Limits(seconds=60.0, moves=64, target=-1), lambda _p, _r: None, lambda: False)

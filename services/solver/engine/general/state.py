@@ -81,11 +81,11 @@ class State:
         self.par[PAR_SOFT_ON] = 1
         # A look costs a comparison, a copy about a tenth of a nanosecond per byte.
         self.par[PAR_CHECK] = min(2048, max(32, (n + n_slots) // 16))
-        self.rooms = np.zeros((model.n_rooms + 1, 4), np.int32)
+        self.rooms = np.zeros((model.n_rooms + 1, 4), np.int64)
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
-        self.time = np.zeros(n, np.int32)
-        self.place = np.zeros(n, np.int32)
-        self.st = np.zeros((n, 5), np.int32)
+        self.time = np.zeros(n, np.int64)
+        self.place = np.zeros(n, np.int64)
+        self.st = np.zeros((n, 5), np.int64)
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
@@ -93,15 +93,15 @@ class State:
         self.work = np.zeros(2 * longest + 1, np.int64)
         self.log = np.zeros((kernel.MAX_CHAIN, 5), np.int64)
         self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
-            np.int32
+            np.int64
         )
-        self.bad = np.zeros(n, np.int32)
-        self.hot = np.zeros(len(model.requests), np.int32)
-        self.slots = np.full(n_slots, -1, np.int32)
-        self.chosen = np.full(len(model.requests), -1, np.int32)
+        self.bad = np.zeros(n, np.int64)
+        self.hot = np.zeros(len(model.requests), np.int64)
+        self.slots = np.full(n_slots, -1, np.int64)
+        self.chosen = np.full(len(model.requests), -1, np.int64)
         widest = int((model.configs[:, 1] - model.configs[:, 0]).max())
-        self.pick = np.zeros(4 * widest, np.int32)
-        self.swap = np.full(2 * widest, -1, np.int32)
+        self.pick = np.zeros(4 * widest, np.int64)
+        self.swap = np.full(2 * widest, -1, np.int64)
         self.best_time, self.best_room = self.time.copy(), self.st[:, ROOM].copy()
         self.best_slots = self.slots.copy()
 
@@ -143,11 +143,11 @@ class State:
         `base` is the weight of a hard violation.
         """
         m = self.model
-        nowhere = np.full(m.n_classes, -1, np.int32)
+        nowhere = np.full(m.n_classes, -1, np.int64)
         if start is None:
             self._place(nowhere, nowhere)
         else:
-            self._place(np.array(start.times, np.int32), np.array(start.rooms, np.int32))
+            self._place(np.array(start.times, np.int64), np.array(start.rooms, np.int64))
         if start is not None:
             self._take_sections(start)
         self._build(base)
@@ -252,10 +252,10 @@ class State:
         taken = slots >= 0
         before = np.concatenate([np.zeros(1, np.int64), np.cumsum(taken)])
         return Assignment(
-            times=time.copy(),
+            times=time.astype(np.int32),
             rooms=np.where(room == self.model.n_rooms, -1, room).astype(np.int32),
             attended_start=before[self.model.student_slots].astype(np.int32),
-            attended=slots[taken],
+            attended=slots[taken].astype(np.int32),
         )
 
     def score_now(self) -> tuple[Parts, Parts]:
@@ -267,17 +267,17 @@ def score_general(model: GeneralModel, assignment: Assignment) -> tuple[Parts, P
     par = np.zeros(PAR_SIZE, np.int64)
     par[PAR_WEEKS], par[PAR_DAYS], par[PAR_NO_ROOM] = model.weeks, model.days, model.n_rooms
     par[PAR_STUDENT], par[PAR_DISTRIBUTION] = model.student_weight, model.distribution_weight
-    rooms = np.zeros((model.n_rooms + 1, 4), np.int32)
+    rooms = np.zeros((model.n_rooms + 1, 4), np.int64)
     rooms[:, 0], rooms[:, 1] = model.places, model.blocked_row
-    st = np.zeros((model.n_classes, 5), np.int32)
+    st = np.zeros((model.n_classes, 5), np.int64)
     st[:, ROOM] = np.where(assignment.rooms < 0, model.n_rooms, assignment.rooms)
     longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
     work = np.zeros(2 * longest + 1, np.int64)
     hard, cost = np.zeros(len(HARD_PARTS), np.int64), np.zeros(len(SOFT_PARTS), np.int64)
     recount(
         model.times, model.gaps, model.travel, model.blocked, model.classes, model.pool, model.soft_peers,
-        model.soft_weights, model.rules, par, rooms, np.array(assignment.times, np.int32), st, work, model.configs,
-        model.requests, np.array(assignment.attended_start, np.int32), np.array(assignment.attended, np.int32), hard,
+        model.soft_weights, model.rules, par, rooms, np.array(assignment.times, np.int64), st, work, model.configs,
+        model.requests, np.array(assignment.attended_start, np.int64), np.array(assignment.attended, np.int64), hard,
         cost,
     )  # fmt: skip
     cost[TIME_COST] *= model.time_weight

@@ -6,7 +6,10 @@ configuration, parents respected, never over a class limit) and student moves. M
 
 from __future__ import annotations
 
-from services.solver.engine.general.jit import Array, inner, kernel
+import numpy as np
+from numba import njit
+
+from services.solver.engine.general.jit import INNER, KERNEL, Array
 from services.solver.engine.general.layout import (
     MATES_LEN,
     OWN_SOFT,
@@ -32,14 +35,17 @@ from services.solver.engine.general.model import (
     REQ_STUDENT,
     SLOT,
 )
-from services.solver.engine.general.random import below
+from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.rules import gap_between
+
+# Not literals, each of which numba would compile a version of the called function for.
+NONE, ZERO = np.int64(-1), np.int64(0)
 
 # Steps of the search for one sectioning: enough for every course we have seen, a bound for hostile ones.
 MAX_STEPS = 400
 
 
-@inner
+@njit(**INNER)
 def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Array) -> None:
     """Change the number of students that class i shares with class j, on i's side."""
     first = classes[i, MATES_AT]
@@ -60,7 +66,7 @@ def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Arr
         st[i, MATES_LEN] = n - 1
 
 
-@inner
+@njit(**INNER)
 def attend(
     c: int,
     at: int,
@@ -102,7 +108,7 @@ def attend(
             par[PAR_HARD] += 1
 
 
-@inner
+@njit(**INNER)
 def conflicts(
     picked: Array,
     at: int,
@@ -136,7 +142,7 @@ def conflicts(
     return count
 
 
-@inner
+@njit(**INNER)
 def pick_sections(
     q: int,
     config: int,
@@ -210,7 +216,7 @@ def pick_sections(
     return 0
 
 
-@inner
+@njit(**INNER)
 def section(
     q: int,
     config: int,
@@ -259,7 +265,7 @@ def section(
     chosen[q] = config
 
 
-@inner
+@njit(**INNER)
 def move_student(
     q: int,
     threshold: float,
@@ -296,16 +302,16 @@ def move_student(
     at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
     lo, hi = student_slots[requests[q, REQ_STUDENT]], student_slots[requests[q, REQ_STUDENT] + 1]
     config = chosen[q]
-    n = 0
+    n = ZERO
     target = k0 + below(rng, n_configs)
     if config < 0:
         for _ in range(n_configs):
-            n = pick_sections(q, target, -1, classes, pool, st, requests, configs, subparts, slots, pick, rng)
+            n = pick_sections(q, target, NONE, classes, pool, st, requests, configs, subparts, slots, pick, rng)
             if n > 0:
                 break
             target = k0 + (target - k0 + 1) % n_configs
     else:
-        if below(rng, 2) == 0:
+        if unit(rng) < 0.5:
             target = config
         g = configs[target, 0] + below(rng, configs[target, 1] - configs[target, 0])
         size = subparts[g, 1] - subparts[g, 0]
@@ -320,7 +326,7 @@ def move_student(
     student = par[PAR_STUDENT]
     if n > 0:
         before = conflicts(slots, at, length, lo, hi, at, length, times, gaps, travel, time, place, slots)
-        after = conflicts(pick, 0, n, lo, hi, at, length, times, gaps, travel, time, place, slots)
+        after = conflicts(pick, ZERO, n, lo, hi, at, length, times, gaps, travel, time, place, slots)
         relief = 0.0  # leaving a class that a start overfilled
         for k in range(length):
             c = slots[at + k]
@@ -329,7 +335,7 @@ def move_student(
         if config >= 0 and (after - before) * student - relief > threshold:
             return False
         section(
-            q, target, n, pick, 0, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
+            q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
             student_slots, slots, chosen,
         )  # fmt: skip
         return True
@@ -357,14 +363,14 @@ def move_student(
     # Three steps (mine out, theirs replaced by mine, mine back in as theirs), so that no class is ever over its limit.
     for step in range(3):
         who = other if step == 1 else q
-        what = -1
-        source = 0
+        what = NONE
+        source = ZERO
         if step == 1:
             what = mine
         elif step == 2:
             what = theirs
             source = length
-        taken = length if what >= 0 else 0
+        taken = length if what >= 0 else ZERO
         section(
             who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
             student_slots, slots, chosen,
@@ -372,7 +378,7 @@ def move_student(
     return True
 
 
-@kernel
+@njit(**KERNEL)
 def list_hot(
     times: Array,
     gaps: Array,

@@ -13,14 +13,14 @@ from services.solver.engine.general.model import GeneralModel
 def toy_model() -> GeneralModel:
     """Two courses of one class each, two times, two rooms, one student who takes both."""
     pool = np.array(
-        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0], np.int32
+        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0], np.int64
     )  # times, rooms, both classes (the first is rule 0 too), clash lists
     classes = np.array(
         [
             [0, 2, 4, 2, 10, 11, 0, 1, 8, 9, 5, -1, 0, 0, 0, 0],
             [0, 2, 4, 2, 11, 12, 1, 2, 8, 9, 5, -1, 0, 1, 2, 1],
         ],
-        np.int32,
+        np.int64,
     )
     return GeneralModel(
         weeks=1,
@@ -31,20 +31,20 @@ def toy_model() -> GeneralModel:
         student_weight=1,
         times=np.array([[1, 1, 0, 2, 0], [1, 1, 2, 4, 0]], np.int64),
         gaps=np.array([[-1, 0], [0, -1]], np.int16),
-        places=np.array([0, 0, 1], np.int32),
+        places=np.array([0, 0, 1], np.int64),
         travel=np.zeros((2, 2), np.int16),
         blocked=np.zeros((0, 2), np.uint8),
-        blocked_row=np.full(3, -1, np.int32),
+        blocked_row=np.full(3, -1, np.int64),
         classes=classes,
         pool=pool,
-        soft_peers=np.array([1, 0], np.int32),
+        soft_peers=np.array([1, 0], np.int64),
         soft_weights=np.ones(2, np.int64),
         rules=np.array([[0, 0, 0, 0, 1, 8, 10, 0]], np.int64),
-        configs=np.array([[0, 1], [1, 2]], np.int32),
-        subparts=np.array([[8, 9], [9, 10]], np.int32),
-        courses=np.array([[0, 1, 0, 1], [1, 2, 1, 2]], np.int32),
-        course_requests=np.array([0, 1], np.int32),
-        requests=np.array([[0, 0, 0, 1], [0, 1, 1, 1]], np.int32),
-        student_slots=np.array([0, 2], np.int32),
+        configs=np.array([[0, 1], [1, 2]], np.int64),
+        subparts=np.array([[8, 9], [9, 10]], np.int64),
+        courses=np.array([[0, 1, 0, 1], [1, 2, 1, 2]], np.int64),
+        course_requests=np.array([0, 1], np.int64),
+        requests=np.array([[0, 0, 0, 1], [0, 1, 1, 1]], np.int64),
+        student_slots=np.array([0, 2], np.int64),
         mates_size=4,
     )
