@@ -9,16 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.referee import judge
 from services.solver.compile.assignment import to_timetable
 from services.solver.compile.exact import compile_exact
-from services.solver.engine.exact.diagnose import Diagnosis, diagnose, restrict
 from services.solver.engine.exact.model import ExactModel
+from services.solver.engine.exact.restrict import restrict
 from services.solver.engine.search import Assignment, ShouldStop
 from services.solver.necessary import necessary_reasons
 
+if TYPE_CHECKING:
+    from services.solver.engine.exact.diagnose import Diagnosis
+
+# Classes of the largest problem that is translated for this at all.
+MAX_CLASSES = 5_000
 # Literals of the largest model that is tried: about ten seconds to build and presolve.
 MAX_SIZE = 60_000
 
@@ -40,11 +46,16 @@ def explain_infeasibility(
     workers: int = 1,
     counted: list[str] | None = None,
 ) -> Explanation:
-    """Explain the violations of the best timetable found. `counted`: what `necessary_reasons` said, if asked already."""
+    """Explain the violations of the best timetable found; `counted`: what `necessary_reasons` said, if asked before."""
     deadline = time.monotonic() + seconds
     reasons = necessary_reasons(expanded) if counted is None else counted
     if reasons:
         return Explanation(True, reasons)
+    if len(expanded.classes) > MAX_CLASSES:
+        return Explanation(False, [])
+    # Imported here: OR-Tools costs a third of a second that most solves never need.
+    from services.solver.engine.exact.diagnose import diagnose
+
     model = compile_exact(expanded)
     concerned = _concerned(expanded, model, best)
     for part in _widening(model, concerned):
@@ -59,9 +70,8 @@ def explain_infeasibility(
 
 def _concerned(expanded: ExpandedProblem, model: ExactModel, best: Assignment) -> set[int]:
     """Units of the classes that the referee finds in a violation."""
-    names = {
-        name for violation in judge(expanded.problem, to_timetable(expanded, best)).violations for name in violation.who
-    }
+    violations = judge(expanded.problem, to_timetable(expanded, best)).violations
+    names = {name for violation in violations for name in violation.who}
     return {g for g, unit in enumerate(model.units) if any(expanded.classes[i].id in names for i in unit.classes)}
 
 
@@ -92,11 +102,8 @@ def _size(model: ExactModel, units: set[int]) -> int:
 
 def _sentences(expanded: ExpandedProblem, part: ExactModel, found: Diagnosis, *, whole: bool) -> list[str]:
     names = [expanded.classes[i].id for unit in part.units for i in unit.classes]
-    among = (
-        "all classes" if whole else f"the {len(names)} classes {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
-    )
-    if len(names) <= 1 and not whole:
-        among = f"class {names[0]}"
+    listed = ", ".join(names[:8]) + (" …" if len(names) > 8 else "")
+    among = "all classes" if whole else f"class {listed}" if len(names) == 1 else f"the {len(names)} classes {listed}"
     rules = "one rule" if found.at_least == 1 else f"{found.at_least} rules"
     sentences = [f"The hard rules contradict one another: for {among}, at least {rules} must give way."]
     sentences += [f"{label[:1].upper()}{label[1:]} {_asks(part, label)}." for label in found.rules]

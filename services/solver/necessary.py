@@ -13,21 +13,21 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from schemas.problem.expand import ExpandedClass, ExpandedProblem, Options, TimeMask
+from schemas.problem.expand import ExpandedProblem, Options, TimeMask
 from services.solver.engine.exact.instants import start_instants
 from services.solver.engine.exact.model import Span
 
 MAX_REASONS = 20
 # Distinct lists of rooms that are looked at, the shortest first.
 MAX_ROOM_LISTS = 400
-MAX_SLOTS = 500_000
+MAX_SLOTS = 200_000_000  # flags: slots of the calendar x distinct lists of times
 _NAMED = 5
 
 Slots = npt.NDArray[np.bool_]
 
 
 def necessary_reasons(expanded: ExpandedProblem) -> list[str]:
-    """Sentences, each of which alone proves that there is no timetable without hard violations; empty if none is found."""
+    """Sentences, each of which alone proves that there is no timetable without hard violations; often none."""
     return list(islice(_reasons(expanded), MAX_REASONS))
 
 
@@ -154,7 +154,8 @@ def _places(expanded: ExpandedProblem, times: Sequence[int]) -> dict[int, int]:
 def _crowded_rooms(expanded: ExpandedProblem) -> Iterator[str]:
     """More hours of classes that need one of some rooms than these rooms have."""
     calendar = expanded.problem.calendar
-    if calendar.weeks * calendar.days * calendar.slots_per_day > MAX_SLOTS:
+    domains = len({c.times for c in expanded.classes})
+    if calendar.weeks * calendar.days * calendar.slots_per_day * domains > MAX_SLOTS:
         return
     by_rooms: dict[int, list[int]] = defaultdict(list)
     for i, c in enumerate(expanded.classes):
@@ -166,8 +167,8 @@ def _crowded_rooms(expanded: ExpandedProblem) -> Iterator[str]:
         if any(smaller & ~rooms == 0 for smaller in found):
             continue  # the smaller list says it already
         inside = [i for mask, classes in by_rooms.items() if mask & ~rooms == 0 for i in classes]
-        demand = sum(week.least(expanded.classes[i]) for i in inside)
-        supply = week.supply(rooms, {expanded.classes[i].times for i in inside})
+        demand = sum(week.least[i] for i in inside)
+        supply = week.supply(rooms, inside)
         if demand > supply:
             found.append(rooms)
             listed = [r for r in range(rooms.bit_length()) if rooms >> r & 1]
@@ -181,12 +182,16 @@ class _Week:
     """The slots of the whole calendar as flags, and what times and rooms take of them."""
 
     def __init__(self, expanded: ExpandedProblem) -> None:
-        self._expanded = expanded
         calendar = expanded.problem.calendar
         self._shape = (calendar.weeks, calendar.days, calendar.slots_per_day)
-        self._covered: dict[Options, Slots] = {}
-        self._least: dict[Options, int] = {}
         self._closed = {r: self._flags(blocks) for r, blocks in enumerate(expanded.room_unavailable) if blocks}
+        # Classes share their lists of times, and hashing a list costs more than what is done with it: hash once.
+        rows: dict[Options, int] = {}
+        self._row = [rows.setdefault(c.times, len(rows)) for c in expanded.classes]
+        masks = [[expanded.times[u] for u, _ in domain] for domain in rows]
+        self._covered = [self._flags(domain) for domain in masks]
+        shortest = [min((m.end - m.start) * m.days.bit_count() * m.weeks.bit_count() for m in d) for d in masks]
+        self.least = [shortest[row] for row in self._row]  # slots that each class needs, over all days and weeks
 
     def _flags(self, masks: Sequence[TimeMask]) -> Slots:
         weeks, days, slots = self._shape
@@ -197,20 +202,11 @@ class _Week:
             flags[np.ix_(in_weeks, on_days, range(m.start, min(m.end, slots)))] = True
         return flags
 
-    def least(self, c: ExpandedClass) -> int:
-        """Slots that the class needs at least, over all its days and weeks."""
-        if c.times not in self._least:
-            masks = (self._expanded.times[u] for u, _ in c.times)
-            self._least[c.times] = min((m.end - m.start) * m.days.bit_count() * m.weeks.bit_count() for m in masks)
-        return self._least[c.times]
-
-    def supply(self, rooms: int, domains: set[Options]) -> int:
-        """Slots of the rooms that lie in some of the times and are not closed."""
+    def supply(self, rooms: int, classes: Sequence[int]) -> int:
+        """Slots of the rooms that lie in some time of the classes and are not closed."""
         covered = np.zeros(self._shape, np.bool_)
-        for domain in domains:
-            if domain not in self._covered:
-                self._covered[domain] = self._flags([self._expanded.times[u] for u, _ in domain])
-            covered |= self._covered[domain]
+        for row in {self._row[i] for i in classes}:
+            covered |= self._covered[row]
         closed = sum(int((flags & covered).sum()) for r, flags in self._closed.items() if rooms >> r & 1)
         return rooms.bit_count() * int(covered.sum()) - closed
 

@@ -117,9 +117,10 @@ class Board:
         self._best: Best | None = None
         self._bound: int | None = None
         self._moves: dict[int, int] = {}
+        self._violations: dict[int, int] = {}
         self._shares: dict[int, float] = {}
         self._target = target
-        self._proven_infeasible = False
+        self._infeasible_since: float | None = None
 
     @property
     def best(self) -> Best | None:
@@ -143,9 +144,21 @@ class Board:
             return min(self._shares.values(), default=0.0)
 
     @property
-    def proven_infeasible(self) -> bool:
+    def feasible(self) -> bool:
+        """True once there is a timetable without hard violations."""
         with self._lock:
-            return self._proven_infeasible
+            return self._best is not None and self._best.hard_violations == 0
+
+    def violations_of(self, member: int) -> int:
+        """Hard violations of the member's own best; 0 before it has one."""
+        with self._lock:
+            return self._violations.get(member, 0)
+
+    @property
+    def infeasible_since(self) -> float | None:
+        """When it was proven (monotonic clock) that every timetable has hard violations."""
+        with self._lock:
+            return self._infeasible_since
 
     @property
     def finished(self) -> bool:
@@ -164,6 +177,7 @@ class Board:
             with self._lock:
                 self._moves[member] = before + progress.moves
                 self._shares[member] = progress.share
+                self._violations[member] = progress.hard_violations
                 wanted = self._is_better(progress.hard_violations, progress.cost, member)
             self.raise_bound(progress.bound)
             if wanted:
@@ -175,8 +189,7 @@ class Board:
         """A member's result. It also says which rules are violated, which progress does not."""
         self.raise_bound(outcome.bound)
         if outcome.proven_infeasible:
-            with self._lock:
-                self._proven_infeasible = True
+            self.prove_infeasible()
         found = Best(
             outcome.assignment, outcome.hard_violations, outcome.cost, dict(outcome.parts), dict(outcome.hard), member
         )
@@ -192,7 +205,8 @@ class Board:
 
     def prove_infeasible(self) -> None:
         with self._lock:
-            self._proven_infeasible = True
+            if self._infeasible_since is None:
+                self._infeasible_since = time.monotonic()
 
     def _is_better(self, hard_violations: int, cost: int, member: int) -> bool:
         return self._best is None or (hard_violations, cost, member) < self._best.order

@@ -6,21 +6,28 @@ databases, files or the terminal; the independent recount (`schemas.referee`) is
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.timetable import Timetable
+from services.solver.choice import ExactRole, choose
 from services.solver.compile.assignment import to_assignment, to_timetable
-from services.solver.engine.search import Limits, ShouldStop, Stage
-from services.solver.portfolio import Best, Board, Clock, load_kernel, run_together
+from services.solver.engine.search import ShouldStop, Stage
+from services.solver.explain import explain_infeasibility
+from services.solver.members import Members
+from services.solver.necessary import necessary_reasons
+from services.solver.portfolio import Best, Board, Clock, Work, load_kernel, run_together
 
-# Seeds of one solve's members are this far apart, so that they never meet those of the other variants (seed + n).
-SEED_STRIDE = 1_000_003
-# Where kernels have to be compiled first, little of a short budget may be left: search this long all the same.
-MIN_SEARCH_SECONDS = 3.0
+# While hard violations are left, this much of the end of the budget is for finding out why.
+EXPLANATION_SECONDS = 10.0
+EXPLANATION_SHARE = 0.1
+MIN_EXPLANATION_SECONDS = 1.0
+# Once it is proven that every timetable has hard violations, the search for the least bad one is cut short.
+AFTER_PROOF_SECONDS = 10.0
+AFTER_PROOF_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,44 +100,63 @@ def solve_problem(
     clock = Clock(seconds)
     board = Board(target)
     reporter = _Reporter(expanded, board, clock, moves, on_progress)
-    reporter.tick(Stage.COMPILING, force=True)
-    kernel = load_kernel(expanded)
+    reporter.tick(Stage.COMPILING, message="counting what must fit")
+    counted = necessary_reasons(expanded)
+    if counted:
+        board.prove_infeasible()
+        reporter.message = f"no timetable can keep all hard rules: {counted[0]}"
+    choice = choose(expanded, workers=workers, moves=moves)
     given = None if start is None else to_assignment(expanded, start)
+    reserve = 0.0 if counted or moves is not None else min(EXPLANATION_SECONDS, EXPLANATION_SHARE * seconds)
+    members = Members(expanded, board, clock, seed, max(1, workers), target, moves, given, reserve)
+    reporter.members = members
+    after_proof = max(AFTER_PROOF_SECONDS, AFTER_PROOF_SHARE * seconds)
 
-    def member(number: int) -> Callable[[ShouldStop], None]:
-        def work(stop: ShouldStop) -> None:
-            limits = Limits(
-                max(clock.left, min(seconds, MIN_SEARCH_SECONDS)), seed + number * SEED_STRIDE, moves, target
-            )
-            board.post(kernel.search(limits, board.listen(number), stop, given), number)
+    def finished() -> bool:
+        since = board.infeasible_since
+        return board.finished or (since is not None and time.monotonic() - since > after_proof)
 
-        return work
+    def run(works: Sequence[Work]) -> None:
+        run_together(works, on_tick=reporter.tick, should_stop=should_stop, finished=finished)
 
-    run_together(
-        [member(number) for number in range(max(1, workers))],
-        on_tick=reporter.tick,
-        should_stop=should_stop,
-        finished=lambda: board.finished,
-    )
-    reporter.tick(force=True)
+    reason = choice.reason
+    if choice.exact is ExactRole.FIRST and not counted:
+        run(members.exact_first())
+    if not board.finished and (board.best is None or not should_stop()):
+        reporter.tick(Stage.COMPILING if board.best is None else None, message="loading the search kernel")
+        kernel = load_kernel(expanded)
+        reason = f"{kernel.reason}; {choice.reason}"
+        run(members.works(kernel, choice.exact))
     best = board.best
     if best is None:
         raise RuntimeError("no member returned a timetable")
-    return _result(expanded, board, best, kernel.method, kernel.reason)
-
-
-def _result(expanded: ExpandedProblem, board: Board, best: Best, method: str, reason: str) -> SolveResult:
+    reasons = counted
+    if best.hard_violations and not counted and moves is None and not should_stop():
+        reporter.tick(message="explaining the hard violations that are left")
+        explanation = explain_infeasibility(
+            expanded,
+            best.assignment,
+            seconds=max(MIN_EXPLANATION_SECONDS, min(clock.left, EXPLANATION_SECONDS)),
+            should_stop=should_stop,
+            workers=max(1, workers),
+            counted=counted,
+        )
+        reasons = explanation.reasons
+        if explanation.proven:
+            board.prove_infeasible()
+    reporter.tick()
+    bound = board.bound if best.hard_violations == 0 else None
     return SolveResult(
         timetable=to_timetable(expanded, best.assignment),
         hard_violations=best.hard_violations,
         cost=best.cost,
         parts=best.parts,
         hard=best.hard or {},
-        bound=board.bound,
-        optimal=best.hard_violations == 0 and board.bound is not None and board.bound >= best.cost,
-        proven_infeasible=board.proven_infeasible,
-        reasons=[],
-        method=method,
+        bound=bound,
+        optimal=bound is not None and bound >= best.cost,
+        proven_infeasible=best.hard_violations > 0 and board.infeasible_since is not None,
+        reasons=reasons if best.hard_violations else [],
+        method="+".join(members.methods),
         method_reason=reason,
         moves=board.moves,
         engine_version=version("horarium"),
@@ -150,17 +176,24 @@ class _Reporter:
         self._moves = moves
         self._on_progress = on_progress
         self._share = 0.0
-        self._told = -math.inf
+        self.message = ""
+        self.members: Members | None = None
 
-    def tick(self, stage: Stage | None = None, *, force: bool = False, message: str = "") -> None:
+    def tick(self, stage: Stage | None = None, *, message: str = "") -> None:
+        """One report of how the board stands now."""
         best = self._board.best
         self._share = max(self._share, self._clock.share if self._moves is None else self._board.move_share)
+        message = message or self.message
         if best is None:
             self._on_progress(SolveReport(stage or Stage.CONSTRUCTING, self._share, message=message))
             return
+        if stage is None:
+            proving = self.members is not None and self.members.proving
+            feasible = Stage.PROVING if proving else Stage.IMPROVING
+            stage = Stage.CONSTRUCTING if best.hard_violations else feasible
         self._on_progress(
             SolveReport(
-                stage or (Stage.CONSTRUCTING if best.hard_violations else Stage.IMPROVING),
+                stage,
                 self._share,
                 best.hard_violations,
                 best.cost,

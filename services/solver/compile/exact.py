@@ -14,8 +14,7 @@ from schemas.problem.expand import ExpandedProblem
 from schemas.problem.model import Distribution, DistributionType
 from schemas.referee import judge
 from services.solver.compile.assignment import to_timetable
-from services.solver.engine.exact.model import ClashSet, Course, ExactModel, Rule, SoftPair, Span, Unit
-from services.solver.engine.exact.search import Count, Counter
+from services.solver.engine.exact.model import ClashSet, Count, Counter, Course, ExactModel, Rule, SoftPair, Span, Unit
 from services.solver.engine.search import Assignment
 
 # The distributions under which equal classes stay interchangeable: they look at the set of classes only.
@@ -80,6 +79,7 @@ def compile_exact(expanded: ExpandedProblem) -> ExactModel:
         blocked=frozenset(
             (k, u)
             for k, blocks in enumerate(expanded.room_unavailable)
+            if blocks
             for u, mask in enumerate(expanded.times)
             if any(mask.overlaps(block) for block in blocks)
         ),

@@ -1,6 +1,6 @@
 """Why there is no timetable: the fewest rules that must give way.
 
-Owns the relaxation and the restriction of a model to some of its units. CP-SAT's cores of assumptions are neither
+Owns the relaxation. CP-SAT's cores of assumptions are neither
 minimal nor reliable (google/or-tools #4109, #5141), so each rule gets a switch, the solver turns off as few as it can,
 and the timetable that it finds for the rest is the proof that these are enough. Must not know names beyond the model's
 labels.
@@ -9,12 +9,11 @@ labels.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
-from services.solver.engine.exact.model import ClashSet, ExactModel, Rule
+from services.solver.engine.exact.model import ExactModel
 from services.solver.engine.exact.places import Places
 from services.solver.engine.exact.rules import add_rules
 from services.solver.engine.exact.sectioning import add_students
@@ -22,9 +21,6 @@ from services.solver.engine.search import ShouldStop
 
 TICK_SECONDS = 0.1
 STOP_GRACE_SECONDS = 2.0
-
-# With some of the classes left out, these could demand what only the missing ones would give.
-_NEEDS_ALL = frozenset({"MinWorkingDays", "IsolatedLectures"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +34,6 @@ class Diagnosis:
     def minimal(self) -> bool:
         """True if no smaller number of rules would do."""
         return len(self.rules) == self.at_least
-
-
-def restrict(model: ExactModel, units: Collection[int]) -> ExactModel:
-    """The model of some units only, without students: a relaxation, so what is impossible here is so in the whole."""
-    kept = sorted(units)
-    index = {g: n for n, g in enumerate(kept)}
-    return replace(
-        model,
-        units=tuple(model.units[g] for g in kept),
-        clash_sets=tuple(c for c in (_restrict_clash(c, index) for c in model.clash_sets) if len(c.units) > 1),
-        rules=tuple(r for r in (_restrict_rule(r, index) for r in model.rules) if r.units),
-        soft_pairs=(),
-        courses=(),
-        requests=(),
-        limits=tuple(model.limits[g] for g in kept),
-        parents=tuple(None for _ in kept),
-    )
-
-
-def _restrict_clash(clash_set: ClashSet, index: dict[int, int]) -> ClashSet:
-    at = [n for n, g in enumerate(clash_set.units) if g in index]
-    return replace(
-        clash_set,
-        units=tuple(index[clash_set.units[n]] for n in at),
-        alternatives=tuple(clash_set.alternatives[n] for n in at) if clash_set.alternatives else (),
-    )
-
-
-def _restrict_rule(rule: Rule, index: dict[int, int]) -> Rule:
-    units = tuple(index[g] for g in rule.units if g in index)
-    return replace(rule, units=() if rule.kind in _NEEDS_ALL and len(units) < len(rule.units) else units)
 
 
 def diagnose(model: ExactModel, seconds: float, should_stop: ShouldStop, workers: int = 1) -> Diagnosis | None:

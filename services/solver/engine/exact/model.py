@@ -9,8 +9,10 @@ n times; which class gets which does not matter, and treating them as one remove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from services.solver.engine.search import Assignment
 
 Options = tuple[tuple[int, int], ...]  # (index of the time or room, weighted cost)
 
@@ -125,3 +127,20 @@ class ExactModel:
     def walk(self, a: int, b: int) -> int:
         """Slots to walk between two rooms."""
         return self.walks.get((a, b) if a < b else (b, a), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A timetable counted by part."""
+
+    hard: Mapping[str, int]
+    parts: Mapping[str, int]
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """(hard violations, cost); smaller is better."""
+        return (sum(self.hard.values()), sum(self.parts.values()))
+
+
+# Counts an assignment by the problem's own rules, independently of the constraint model.
+Counter = Callable[[Assignment], Count]

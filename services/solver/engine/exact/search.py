@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ortools.sat.python import cp_model
 
-from services.solver.engine.exact.model import ExactModel
+from services.solver.engine.exact.model import Counter, ExactModel
 from services.solver.engine.exact.places import Literal, Places
 from services.solver.engine.exact.rules import add_rules
 from services.solver.engine.exact.sectioning import Attends, add_students
@@ -31,22 +29,6 @@ TICK_SECONDS = 0.1
 # How long a solver that was asked to stop may take before it is left behind.
 STOP_GRACE_SECONDS = 3.0
 MAX_MEMORY_MB = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A timetable counted by part."""
-
-    hard: Mapping[str, int]
-    parts: Mapping[str, int]
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """(hard violations, cost); smaller is better."""
-        return (sum(self.hard.values()), sum(self.parts.values()))
-
-
-Counter = Callable[[Assignment], Count]
 
 
 def search_exact(

@@ -1,0 +1,159 @@
+"""The members of a solve: what each thread does, leg after leg, with the one board between them.
+
+Owns the order of legs per member and their budgets. Must not know names, reports or results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.problem.expand import ExpandedProblem
+from services.solver.choice import ExactRole
+from services.solver.compile.exact import compile_exact, counter
+from services.solver.engine.search import Assignment, Limits, ShouldStop
+from services.solver.portfolio import Board, Clock, Kernel, Work
+
+# Seeds of one solve's members are this far apart, so that they never meet those of the other variants (seed + n).
+SEED_STRIDE = 1_000_003
+# Where kernels have to be compiled first, little of a short budget may be left: search this long all the same.
+MIN_SEARCH_SECONDS = 3.0
+# CP-SAT as the main engine, before a kernel gets the rest.
+FIRST_SHARE = 0.6
+# The kernel's share before a proof on the same core, and on a second core before the proof gets that.
+BEFORE_PROOF_SHARE = 0.4
+BEFORE_PROOF_BESIDE_SHARE = 0.15
+# When hard violations are left after this share, the second core goes to CP-SAT; it gets half of the rest.
+RESCUE_AFTER_SHARE = 1 / 3
+RESCUE_SHARE = 0.5
+
+
+@dataclass(slots=True)
+class Members:
+    """The works of one solve. `methods` lists what ran, in the order of first use."""
+
+    expanded: ExpandedProblem
+    board: Board
+    clock: Clock
+    seed: int
+    workers: int
+    target: int
+    moves: int | None
+    start: Assignment | None  # what kernels begin from
+    reserve: float  # seconds kept for the explanation while violations are left
+    methods: list[str] = field(default_factory=list)
+    proving: bool = False  # nothing but a proof is running
+
+    def exact_first(self) -> list[Work]:
+        """CP-SAT alone, with all workers."""
+
+        def work(stop: ShouldStop) -> None:
+            self.proving = True
+            self._exact(0, self.clock.left * FIRST_SHARE, stop, workers=self.workers)
+            self.proving = False
+            if self.board.feasible and self.board.best is not None:
+                self.start = self.board.best.assignment
+
+        return [work]
+
+    def works(self, kernel: Kernel, role: ExactRole) -> list[Work]:
+        """One work per worker: kernels with different seeds, and CP-SAT in its role."""
+        if self.workers == 1:
+            return [self._prove_after(kernel) if role is ExactRole.PROVE else self._kernel_only(kernel, 0)]
+        works = [self._kernel_only(kernel, number) for number in range(self.workers)]
+        if role is ExactRole.BESIDE:
+            works[1] = self._prove_beside(kernel)
+        elif role is ExactRole.RESCUE:
+            works[1] = self._rescue(kernel)
+        return works
+
+    # -- works --------------------------------------------------------------------------------------------------------
+
+    def _kernel_only(self, kernel: Kernel, number: int) -> Work:
+        def work(stop: ShouldStop) -> None:
+            self._anneal(kernel, number, self._left, lambda: stop() or self._helped(number) or self._must_explain())
+            while self._helped(number) and not stop() and self.clock.left > 0:
+                # Another member has a timetable without violations, and this one's has some: go on from there.
+                self._anneal(kernel, number, self._left, stop, shared=True)
+
+        return work
+
+    def _prove_after(self, kernel: Kernel) -> Work:
+        def work(stop: ShouldStop) -> None:
+            self._anneal(kernel, 0, self._left * BEFORE_PROOF_SHARE, stop)
+            if not stop() and not self.board.finished:
+                self.proving = True
+                self._exact(0, self.clock.left - self.reserve, stop)
+                self.proving = False
+
+        return work
+
+    def _prove_beside(self, kernel: Kernel) -> Work:
+        def work(stop: ShouldStop) -> None:
+            self._anneal(kernel, 1, self._left * BEFORE_PROOF_BESIDE_SHARE, stop)
+            if not stop() and not self.board.finished:
+                self._exact(1, self.clock.left - self.reserve, stop)
+
+        return work
+
+    def _rescue(self, kernel: Kernel) -> Work:
+        def work(stop: ShouldStop) -> None:
+            self._anneal(kernel, 1, self._left, lambda: stop() or self._in_need() or self._helped(1))
+            if self._in_need() and not stop():
+                self._exact(1, (self.clock.left - self.reserve) * RESCUE_SHARE, stop, objective=False)
+            if not stop() and self.clock.left > self.reserve:
+                self._anneal(kernel, 1, self._left, lambda: stop() or self._must_explain(), shared=True)
+
+        return work
+
+    # -- legs ---------------------------------------------------------------------------------------------------------
+
+    def _anneal(self, kernel: Kernel, number: int, seconds: float, stop: ShouldStop, *, shared: bool = False) -> None:
+        """A leg of the kernel; with `shared` from the best timetable of all members."""
+        self._note(kernel.method)
+        best = self.board.best
+        start = best.assignment if shared and best is not None else self.start
+        limits = Limits(seconds, self.seed + number * SEED_STRIDE, self.moves, self.target)
+        self.board.post(kernel.search(limits, self.board.listen(number), stop, start), number)
+
+    def _exact(
+        self, number: int, seconds: float, stop: ShouldStop, *, workers: int = 1, objective: bool = True
+    ) -> None:
+        # Imported here: OR-Tools costs a third of a second that most solves never need.
+        from services.solver.engine.exact.search import METHOD, search_exact
+
+        if seconds <= 0.2:
+            return
+        self._note(METHOD)
+        best = self.board.best
+        start = best.assignment if best is not None else self.start
+        limits = Limits(seconds, self.seed + number * SEED_STRIDE, None, self.target)
+        outcome = search_exact(
+            compile_exact(self.expanded),
+            limits,
+            self.board.listen(number),
+            lambda: stop() or (not objective and self.board.feasible),
+            start,
+            workers,
+            count=counter(self.expanded),
+            objective=objective,
+        )
+        self.board.post(outcome, number)
+
+    @property
+    def _left(self) -> float:
+        return max(self.clock.left, min(self.clock.seconds, MIN_SEARCH_SECONDS) if not self.board.best else 0.05)
+
+    def _helped(self, number: int) -> bool:
+        """Another member has a timetable without violations while this one's best has some."""
+        return self.moves is None and self.board.feasible and self.board.violations_of(number) > 0
+
+    def _in_need(self) -> bool:
+        return self.clock.share >= RESCUE_AFTER_SHARE and not self.board.feasible
+
+    def _must_explain(self) -> bool:
+        """Violations are left and only the explanation's time is."""
+        return self.reserve > 0 and self.clock.left <= self.reserve and not self.board.feasible
+
+    def _note(self, method: str) -> None:
+        if method not in self.methods:
+            self.methods.append(method)
