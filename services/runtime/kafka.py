@@ -61,6 +61,20 @@ class Received:
 Handler = Callable[[E, Received], Awaitable[None]]
 
 
+class _Broker(KafkaBroker):
+    async def start(self) -> None:
+        """The library starts subscribers one after the other, and each start waits for its group's first round: five
+        seconds on the embedded broker, three on Kafka. Side by side they wait together.
+        """
+        await self.connect()
+        # All are awaited, whatever becomes of one: a start that went on behind a stop would leak its consumer.
+        results = await asyncio.gather(*(s.start() for s in self.subscribers), return_exceptions=True)
+        for failure in results:
+            if isinstance(failure, BaseException):
+                raise failure
+        self.running = True
+
+
 class Kafka:
     """The process's connection to the broker. `run` is its background loop; `publish` and `subscribe` are its use."""
 
@@ -71,7 +85,7 @@ class Kafka:
         self._dead_letters: deque[float] = deque()
         self._closing = asyncio.Event()
         self._servers = settings.kafka_bootstrap_servers.split(",")
-        self.broker = KafkaBroker(
+        self.broker = _Broker(
             self._servers,
             client_id=f"horarium-{service}",
             request_timeout_ms=int(settings.kafka_request_timeout_s * 1000),
