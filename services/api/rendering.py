@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import zstandard
 
+from schemas.formats.csv_timetable import write_csv
 from schemas.formats.ctt import write_ctt_solution
+from schemas.formats.ical import write_ical
+from schemas.formats.native import write_timetable
 from schemas.problem.findings import Finding, InvalidInputError
 from schemas.problem.model import Problem
 from schemas.problem.read import ProblemFormat, parse_problem
@@ -38,17 +41,24 @@ class UnknownViewError(InvalidInputError):
 def render(
     rendering: Rendering, problem_format: ProblemFormat, problem_zstd: bytes, timetable_zstd: bytes, job_id: str
 ) -> bytes:
-    """The variant as bytes. Raises InvalidInputError for a view of something that the problem does not have."""
+    """The variant as bytes.
+
+    Raises InvalidInputError for a view of something that the problem does not have, and for a calendar of a problem
+    without dates.
+    """
     problem = parse_problem(decompressed(problem_zstd), problem_format)
     timetable = Timetable.model_validate_json(decompressed(timetable_zstd))
     for kind, wanted in rendering.view.items():
         timetable = seen_from(problem, timetable, kind, wanted)
     match rendering.format:
         case VariantFormat.JSON:
-            return timetable.model_dump_json(by_alias=True).encode()
+            return write_timetable(timetable)
+        case VariantFormat.CSV:
+            return write_csv(problem, timetable).encode()
+        case VariantFormat.ICS:
+            return write_ical(problem, timetable, namespace=job_id)
         case VariantFormat.SOLUTION:
             return write_ctt_solution(problem, timetable).encode()
-    raise AssertionError(job_id)
 
 
 def decompressed(content_zstd: bytes) -> bytes:

@@ -21,8 +21,8 @@ from deploy.local.services import ServiceProcess
 from horarium.commands.topics import apply_topics
 from services.api.seed import seed_demo
 
-SECRET = "integration-tests-sign-their-tokens-with-this"  # noqa: S105  # a throw-away secret
-PASSWORD = "correct horse battery staple"  # noqa: S105  # likewise
+SECRET = "integration-tests-sign-their-tokens-with-this"
+PASSWORD = "correct horse battery staple"
 SETTINGS = {
     "JWT_SECRET": SECRET,
     "COOKIE_SECURE": "false",
@@ -56,7 +56,7 @@ class RunningApi:
         """Rows of a query, or none of a statement."""
         address = self.addresses.database_url.replace("+psycopg", "")
         with psycopg.connect(address, autocommit=True) as connection:
-            cursor = connection.execute(query, arguments)  # type: ignore[arg-type]  # queries here are literals
+            cursor = connection.execute(query, arguments)
             return cursor.fetchall() if cursor.description else []
 
 
@@ -101,7 +101,7 @@ def stranger(api: RunningApi) -> Iterator[httpx.Client]:
 
 def a_problem(*, students: int = 20, capacity: int = 30, room: str = "r1", name: str | None = None) -> dict[str, Any]:
     """Two classes, two times, one room; a fresh name makes fresh content."""
-    classes = [
+    classes: list[dict[str, Any]] = [
         {
             "id": f"c{n}",
             "limit": students,
@@ -181,8 +181,12 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     return body
 
 
-async def messages_of(servers: str, topic: str, job_id: str, count: int = 1, within_s: float = 30) -> list[ConsumerRecord]:
+def messages_of(servers: str, topic: str, job_id: str, count: int = 1, within_s: float = 30) -> list[ConsumerRecord]:
     """The first `count` messages of a job on a topic."""
+    return asyncio.run(_messages_of(servers, topic, job_id, count, within_s))
+
+
+async def _messages_of(servers: str, topic: str, job_id: str, count: int, within_s: float) -> list[ConsumerRecord]:
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
     await consumer.start()
     found: list[ConsumerRecord] = []

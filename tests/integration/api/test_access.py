@@ -24,9 +24,7 @@ def test_signing_in_sets_a_cookie_that_scripts_cannot_read_and_returns_the_token
         refused(browser.get("/api/auth/me"), 401, "unauthorized")
 
 
-@pytest.mark.parametrize(
-    ("email", "password"), [("planner@one.example", "wrong"), ("nobody@one.example", PASSWORD)]
-)
+@pytest.mark.parametrize(("email", "password"), [("planner@one.example", "wrong"), ("nobody@one.example", PASSWORD)])
 def test_a_wrong_address_and_a_wrong_password_are_told_apart_by_nobody(
     api: RunningApi, email: str, password: str
 ) -> None:

@@ -31,7 +31,7 @@ from tests.integration.api.conftest import (
 )
 
 
-async def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: RunningApi, planner: httpx.Client) -> None:
+def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: RunningApi, planner: httpx.Client) -> None:
     problem_id = uploaded(planner)
     answer = planner.post(
         "/api/timetables/generate",
@@ -55,7 +55,7 @@ async def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: Runnin
     assert body["progress_url"] == f"http://progress.example/api/progress/{job_id}"
     assert answer.headers["x-correlation-id"] == "trace-me-1"
 
-    [message] = await messages_of(api.addresses.kafka_bootstrap_servers, "job.requested", job_id)
+    [message] = messages_of(api.addresses.kafka_bootstrap_servers, "job.requested", job_id)
     event = decode(message.value, message.headers, [JobRequested])
     assert (event.job_id, event.organization_id) == (uuid.UUID(job_id), api.organization_id)
     assert event.correlation_id == "trace-me-1"
@@ -81,7 +81,7 @@ async def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: Runnin
     until(lambda: not api.sql("SELECT 1 FROM outbox WHERE job_id = %s", job_id))
 
 
-async def test_an_inline_problem_is_stored_and_travels_by_reference(api: RunningApi, planner: httpx.Client) -> None:
+def test_an_inline_problem_is_stored_and_travels_by_reference(api: RunningApi, planner: httpx.Client) -> None:
     problem = a_problem()
     first = planner.post("/api/timetables/generate", json={"problem": problem, "time_limit_s": 5})
     again = planner.post("/api/timetables/generate", json={"problem": problem, "time_limit_s": 5})
@@ -91,7 +91,7 @@ async def test_an_inline_problem_is_stored_and_travels_by_reference(api: Running
     assert jobs[0]["job_id"] != jobs[1]["job_id"]
     assert jobs[0]["problem_id"] == jobs[1]["problem_id"]
     assert planner.get(f"/api/problems/{jobs[2]['problem_id']}").json()["format"] == "ctt"
-    [message] = await messages_of(api.addresses.kafka_bootstrap_servers, "job.requested", jobs[0]["job_id"])
+    [message] = messages_of(api.addresses.kafka_bootstrap_servers, "job.requested", jobs[0]["job_id"])
     event = decode(message.value, message.headers, [JobRequested])
     assert event.problem_ref is not None
     assert str(event.problem_ref.problem_id) == jobs[0]["problem_id"]
@@ -137,8 +137,11 @@ def test_a_bad_inline_problem_is_refused_with_its_place_in_the_request(api: Runn
 
 
 def _counts(api: RunningApi) -> list[tuple[Any, ...]]:
-    tables = ("problems", "jobs", "idempotency_keys")
-    return api.sql("SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables))
+    return [
+        *api.sql("SELECT count(*) FROM problems"),
+        *api.sql("SELECT count(*) FROM jobs"),
+        *api.sql("SELECT count(*) FROM idempotency_keys"),
+    ]
 
 
 def test_twenty_equal_requests_at_once_are_one_job(api: RunningApi, planner: httpx.Client) -> None:
@@ -200,7 +203,7 @@ def test_jobs_come_in_pages_newest_first(stranger: httpx.Client) -> None:
     assert len(seen) == len(set(seen))
 
 
-async def test_stop_and_cancel_reach_the_topic_after_the_request_and_may_be_repeated(
+def test_stop_and_cancel_reach_the_topic_after_the_request_and_may_be_repeated(
     api: RunningApi, planner: httpx.Client
 ) -> None:
     job_id = requested(planner, time_limit_s=5)
@@ -213,7 +216,7 @@ async def test_stop_and_cancel_reach_the_topic_after_the_request_and_may_be_repe
     events: list[JobControl] = []
     count = 2
     while {e.action for e in events} != {ControlAction.STOP, ControlAction.CANCEL}:
-        messages = await messages_of(api.addresses.kafka_bootstrap_servers, "job.control", job_id, count)
+        messages = messages_of(api.addresses.kafka_bootstrap_servers, "job.control", job_id, count)
         events = [decode(m.value, m.headers, [JobControl]) for m in messages]
         count += 1
     assert events[-1].action is ControlAction.CANCEL
@@ -265,8 +268,8 @@ def _finished(api: RunningApi, client: httpx.Client, problem_id: str, timetable:
         *(job_id, api.organization_id, event.event_id),
     )
     api.sql(
-        "INSERT INTO timetable_variants (job_id, variant, hard_violations, total, score, provenance, optimal, elapsed_s,"
-        " violations, timetable_zstd, sha256) VALUES (%s, 1, 0, 5, %s, %s, false, 1.5, '[]', %s, %s)",
+        "INSERT INTO timetable_variants (job_id, variant, hard_violations, total, score, provenance, optimal,"
+        " elapsed_s, violations, timetable_zstd, sha256) VALUES (%s, 1, 0, 5, %s, %s, false, 1.5, '[]', %s, %s)",
         job_id,
         event.variants[0].score.model_dump_json(),
         provenance.model_dump_json(),
@@ -320,6 +323,37 @@ def test_a_variant_is_seen_from_one_room_course_instructor_or_student(api: Runni
     assert body["errors"][0]["pointer"] == "/query/room"
     refused(planner.get(url, params={"room": "r1", "course": "course1"}), 422, "invalid_request")
     refused(planner.get(url, params={"rooms": "r1"}), 422, "invalid_request")
+
+
+def test_a_variant_is_a_spreadsheet_and_a_calendar(api: RunningApi, planner: httpx.Client) -> None:
+    problem = a_problem()
+    problem["calendar"]["first_day"] = "2026-09-07"
+    url = f"/api/timetables/{_finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
+    spreadsheet = planner.get(url, params={"format": "csv"})
+    assert spreadsheet.headers["content-type"].startswith("text/csv")
+    assert ".csv" in spreadsheet.headers["content-disposition"]
+    assert [line.split(",")[2] for line in spreadsheet.text.splitlines()] == ["class", "c1", "c2"]
+    calendar = planner.get(url, params={"format": "ics", "room": "r1"})
+    assert calendar.headers["content-type"].startswith("text/calendar")
+    assert calendar.text.count("BEGIN:VEVENT") == 1
+    assert "DTSTART:20260907T090000" in calendar.text
+    assert calendar.headers["etag"] != spreadsheet.headers["etag"]
+    again = planner.get(
+        url, params={"format": "ics", "room": "r1"}, headers={"If-None-Match": calendar.headers["etag"]}
+    )
+    assert again.status_code == 304
+
+    undated = f"/api/timetables/{_finished(api, planner, uploaded(planner), A_TIMETABLE)}/variants/1"
+    body = refused(planner.get(undated, params={"format": "ics"}), 422, "invalid_request")
+    assert body["errors"][0]["code"] == "no_first_day"
+
+
+def test_without_its_problem_only_the_whole_timetable_is_left(api: RunningApi, planner: httpx.Client) -> None:
+    problem_id = uploaded(planner)
+    url = f"/api/timetables/{_finished(api, planner, problem_id, A_TIMETABLE)}/variants/1"
+    assert planner.delete(f"/api/problems/{problem_id}").status_code == 204
+    assert Timetable.model_validate_json(planner.get(url).content) == A_TIMETABLE
+    refused(planner.get(url, params={"format": "csv"}), 410, "problem_deleted")
 
 
 def test_a_ctt_problem_has_a_solution_file(api: RunningApi, planner: httpx.Client) -> None:
