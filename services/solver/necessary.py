@@ -227,7 +227,9 @@ def _missing_seats(expanded: ExpandedProblem) -> Iterator[str]:
         )
         if students > seats:
             name = expanded.problem.courses[course].id
-            yield f"{students} students ask for course {name!r}, which has {seats} seats. Add classes or raise limits."
+            ask = "student asks" if students == 1 else "students ask"
+            has = "1 seat" if seats == 1 else f"{seats} seats"
+            yield f"{students} {ask} for course {name!r}, which has {has}. Add classes or raise limits."
 
 
 def _names(expanded: ExpandedProblem, classes: Sequence[int]) -> str:
