@@ -45,6 +45,7 @@ class Positions:
         # The message that must lie at a stored position, to be met again as the first one after seeking there.
         self._expected: dict[TopicPartition, Position] = {}
         self._recorded: dict[TopicPartition, int] = {}
+        self._deferred: dict[TopicPartition, Position] = {}
         self._lock = asyncio.Lock()
 
     def attach(self, topic: str, consumer: Callable[[], Any]) -> None:
@@ -89,7 +90,15 @@ class Positions:
     def record(self, received: Received, epoch: int) -> None:
         """The message's effect and position are in Redis."""
         if epoch == self._epoch:
-            self._recorded[TopicPartition(received.topic, received.partition)] = received.offset
+            partition = TopicPartition(received.topic, received.partition)
+            self._deferred.pop(partition, None)
+            self._recorded[partition] = received.offset
+
+    def defer(self, received: Received, epoch: int) -> None:
+        """The message had no effect. Its position may be written a moment later: reading it again has none either."""
+        if epoch == self._epoch:
+            partition = TopicPartition(received.topic, received.partition)
+            self._deferred[partition] = Position(received.offset, received.timestamp_ms)
 
     async def rebuild(self) -> None:
         """Redis has lost the projection: begin a new epoch and read everything that is not too old again."""
@@ -103,6 +112,7 @@ class Positions:
             self._placed.clear()
             self._expected.clear()
             self._recorded.clear()
+            self._deferred.clear()
         if not first:
             REBUILDS.labels(reason="redis_empty").inc()
             log.warning("projection_rebuilding", reason="Redis came back without the projection", epoch=epoch)
@@ -115,6 +125,7 @@ class Positions:
             checks += 1
             try:
                 await self._check_redis()
+                await self._write_deferred()
                 await self._place_all()
                 if checks % _LOG_END_CHECK_EVERY == 0:
                     await self._check_log_ends()
@@ -140,6 +151,16 @@ class Positions:
             log.warning("projection_rebuilding", reason="Redis is older than it was", partitions=len(lost))
             for partition in lost:
                 self._forget(partition)
+
+    async def _write_deferred(self) -> None:
+        epoch, deferred = self.epoch, self._deferred
+        self._deferred = {}
+        if deferred:
+            await self._store.advance(epoch, {tuple(partition): at for partition, at in deferred.items()})
+        for partition, at in deferred.items():
+            # A later message may have been recorded meanwhile; what Redis holds now is the smaller one.
+            if epoch == self._epoch and partition in self._placed:
+                self._recorded[partition] = min(at.offset, self._recorded.get(partition, at.offset))
 
     async def _check_log_ends(self) -> None:
         """A broker that lost its log may answer a fetch beyond the end with silence instead of an error."""
@@ -219,6 +240,7 @@ class Positions:
         self._placed.discard(partition)
         self._expected.pop(partition, None)
         self._recorded.pop(partition, None)
+        self._deferred.pop(partition, None)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # the library carries no types

@@ -9,6 +9,8 @@ refuses one that it has, and the position is written last.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import OrderedDict
 from datetime import UTC, datetime
 from time import monotonic
 from uuid import UUID
@@ -26,6 +28,7 @@ from services.progress.metrics import (
     STALENESS,
 )
 from services.progress.positions import Positions
+from services.progress.snapshot import Revision
 from services.progress.store import AwayError, Position, Store
 from services.runtime.kafka import Received
 from services.runtime.outage import sleep_unless
@@ -37,6 +40,7 @@ log = structlog.get_logger(__name__)
 _SWAP_ATTEMPTS = 20
 # An event older than this is read in a catch-up: its frame waits until the catch-up pauses, and then tells the latest.
 _LIVE_S = 10.0
+_REMEMBERED_JOBS = 10_000
 _ANNOUNCE_EVERY_S = 0.5
 _CATCH_UP_PAUSE_S = 1.0
 _LONGEST_SILENCE_S = 5.0
@@ -53,6 +57,8 @@ class Projector:
         self._store = store
         self._positions = positions
         self._held_back: set[UUID] = set()
+        # What this process has seen through to the end: (epoch, version) by job, for as many jobs as are likely to run.
+        self._settled: OrderedDict[UUID, Revision] = OrderedDict()
         self._last_old_event = 0.0
         self._last_announcement = 0.0
 
@@ -80,16 +86,19 @@ class Projector:
             CONFLICTS.inc()
         else:
             raise ContendedError(f"job {event.job_id}: {_SWAP_ATTEMPTS} writes were overtaken")
-        await self._settle(event, received, state, epoch, changed)
+        if changed or self._settled.get(event.job_id) != Revision(epoch, state.version):
+            # Also when nothing changed: a process may have died between the write and what follows it.
+            await self._settle(event, received, state, epoch, changed)
+        else:
+            self._positions.defer(received, epoch)
+        PROJECTED.labels(effect="changed" if changed else "unchanged").inc()
 
     async def _settle(self, event: Event, received: Received, state: JobState, epoch: int, changed: bool) -> None:
         age = (datetime.now(UTC) - event.occurred_at).total_seconds()
         live = age <= _LIVE_S
         if not live:
             self._last_old_event = monotonic()
-            if changed:
-                self._held_back.add(event.job_id)
-        # Also when nothing changed: the process may have died between the write and what follows it.
+            self._held_back.add(event.job_id)
         ended_by_this = state.status.terminal and state.finished_at == event.occurred_at
         announced = await self._store.settle(
             state,
@@ -100,14 +109,17 @@ class Projector:
             position=(received.topic, received.partition, Position(received.offset, received.timestamp_ms)),
         )
         self._positions.record(received, epoch)
-        PROJECTED.labels(effect="changed" if changed else "unchanged").inc()
+        self._settled[event.job_id] = Revision(epoch, state.version)
+        self._settled.move_to_end(event.job_id)
+        if len(self._settled) > _REMEMBERED_JOBS:
+            self._settled.popitem(last=False)
         PROJECTOR_LAG.labels(topic=received.topic).set(max(0.0, age))
         if announced:
             FRAMES.inc()
         if changed:
             STALENESS.observe(max(0.0, (datetime.now(UTC) - event.occurred_at).total_seconds()))
             log.log(
-                20 if state.status.terminal else 10,
+                logging.INFO if state.status.terminal else logging.DEBUG,
                 "event_projected",
                 event_type=event.TYPE,
                 status=state.status.value,

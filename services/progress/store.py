@@ -223,9 +223,15 @@ class Store:
                 pipe.set(result_key(state.job_id), _dump(body), px=_ms(_remaining(self._result_ttl, state)))
             if announce:
                 self._announce(pipe, state, epoch)
-            pipe.hset(POSITIONS, f"{topic}:{partition}", f"{epoch}:{at.offset}:{at.timestamp_ms}")
+            pipe.hset(POSITIONS, f"{topic}:{partition}", _position(epoch, at))
             answers = await pipe.execute()
         return announce and bool(answers[-2])
+
+    @_or_away
+    async def advance(self, epoch: int, positions: Mapping[tuple[str, int], Position]) -> None:
+        """Write positions of messages that had no effect."""
+        fields = {f"{topic}:{partition}": _position(epoch, at) for (topic, partition), at in positions.items()}
+        await self._redis.hset(POSITIONS, mapping=fields)
 
     @_or_away
     async def announce(self, jobs: Iterable[UUID], epoch: int) -> int:
@@ -344,6 +350,10 @@ def _remaining(ttl: timedelta, state: JobState) -> timedelta:
         return ttl
     age = max(datetime.now(UTC) - state.finished_at, timedelta())
     return max(ttl - age, min(ttl, _SHORTEST_TTL))
+
+
+def _position(epoch: int, at: Position) -> str:
+    return f"{epoch}:{at.offset}:{at.timestamp_ms}"
 
 
 def _ms(duration: timedelta) -> int:

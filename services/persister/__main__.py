@@ -1,0 +1,17 @@
+"""`python -m services.persister`: serve until told to stop."""
+
+from services.persister.app import create_app
+from services.persister.settings import PersisterSettings
+from services.runtime.http import run
+from services.runtime.logging import configure_logging
+from services.runtime.settings import load
+
+
+def main() -> None:
+    settings = load(PersisterSettings)
+    configure_logging("persister", settings)
+    run(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()
