@@ -18,7 +18,7 @@ from deploy.local.kafka import KafkaBroker
 from deploy.local.postgres import PostgresServer
 from deploy.local.redis import RedisServer
 from deploy.local.server import Server
-from deploy.local.state import forget, locked, read_state, record
+from deploy.local.state import await_ending, forget, locked, record
 from deploy.local.tansu import TansuBroker
 
 DEFAULT_FOLDER = Path(".horarium")
@@ -106,9 +106,8 @@ class LocalStack:
         with locked(self.folder):
             # Private parts have their own modes; PostgreSQL's user must be able to pass through.
             self.folder.chmod(0o711)
-            state = read_state(self.folder)
-            if state is not None and state.living:
-                names = ", ".join(f"{process.name} ({process.pid})" for process in state.living)
+            if living := await_ending(self.folder):
+                names = ", ".join(f"{process.name} ({process.pid})" for process in living)
                 raise StackRunningError(
                     f"a stack is already running in {self.folder}: {names}. Stop it with `make down`, or use another "
                     "folder."

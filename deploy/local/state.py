@@ -24,6 +24,7 @@ STATE_FILE = "stack.json"
 LOCK_FILE = "stack.lock"
 # The kernel counts start times in ticks since boot; reading one twice can differ by the rounding.
 START_TIME_TOLERANCE_S = 1.0
+ENDING_WITHIN = timedelta(seconds=45)
 
 
 class RecordedProcess(BaseModel):
@@ -38,10 +39,14 @@ class RecordedProcess(BaseModel):
     stop_signal: int = int(signal.SIGTERM)
     stop_within_s: float = 10.0
     log_file: str = ""
+    owner_pid: int = 0
+    """The process that it ends with; 0 when it stays."""
+    owner_started_at: float = 0.0
 
     @classmethod
     def of(cls, process: ChildProcess) -> "RecordedProcess":
-        """What to remember of a running child process."""
+        """What to remember of a running child process of this process."""
+        owner = None if process.stays else psutil.Process()
         return cls(
             name=process.name,
             pid=process.pid,
@@ -49,16 +54,17 @@ class RecordedProcess(BaseModel):
             stop_signal=int(process.stop_signal),
             stop_within_s=process.stop_within.total_seconds(),
             log_file=str(process.log_file),
+            owner_pid=0 if owner is None else owner.pid,
+            owner_started_at=0.0 if owner is None else owner.create_time(),
         )
 
     def find(self) -> psutil.Process | None:
         """The living process, or None when it is gone, even if its pid has been reused."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) <= START_TIME_TOLERANCE_S
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+        return _find(self.pid, self.started_at)
+
+    def is_ending(self) -> bool:
+        """True when the process it ends with is gone: its keeper is about to stop it."""
+        return self.owner_pid != 0 and _find(self.owner_pid, self.owner_started_at) is None
 
 
 class StackState(BaseModel):
@@ -87,6 +93,15 @@ class StackState(BaseModel):
         return tuple(process for process in self.processes if process.find() is not None)
 
 
+def _find(pid: int, started_at: float) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started_at) <= START_TIME_TOLERANCE_S
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.NoSuchProcess:
+        return None
+
+
 def read_state(folder: Path) -> StackState | None:
     """What is recorded in the data folder; None when nothing is."""
     try:
@@ -112,6 +127,17 @@ def record(folder: Path, *processes: ChildProcess, addresses: Addresses | None =
         changes["web_url"] = web_url
     added = tuple(RecordedProcess.of(process) for process in processes)
     write_state(folder, state.model_copy(update=changes | {"processes": state.living + added}))
+
+
+def await_ending(folder: Path) -> tuple[RecordedProcess, ...]:
+    """The processes that run in the data folder, after those whose owner was killed have had time to end."""
+    deadline = time.monotonic() + ENDING_WITHIN.total_seconds()
+    while True:
+        state = read_state(folder)
+        living = () if state is None else state.living
+        if not living or not all(process.is_ending() for process in living) or time.monotonic() >= deadline:
+            return living
+        time.sleep(0.05)
 
 
 def forget(folder: Path) -> None:

@@ -253,11 +253,14 @@ def test_no_server_is_left_when_its_owner_is_killed(folder: Path, how: signal.Si
         keepers = [parent for server in servers if (parent := server.parent()) is not None]
         assert all(process.is_running() for process in family)
         owner.send_signal(how)
-    eventually(lambda: not any(is_alive(process) for process in family + keepers), "every server has ended")
-    # PostgreSQL was stopped, not shot: its data folder is clean, and the same folder starts again.
+        owner.wait(DEADLINE_S)
+    # Whoever starts again at once waits for the old servers instead of failing.
     with LocalStack(folder, environment={}, fsync=False) as again:
+        assert not any(is_alive(process) for process in family)
+        # PostgreSQL was stopped, not shot: its data folder is clean.
         assert again.postgres is not None
         assert "was interrupted" not in again.postgres.log_file.read_text()
+    eventually(lambda: not any(is_alive(process) for process in keepers), "every keeper has ended")
 
 
 def test_a_server_dies_with_its_keeper(folder: Path) -> None:
