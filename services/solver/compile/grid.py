@@ -20,6 +20,8 @@ MAX_TABLE_ENTRIES = 1 << 26
 MAX_PENALTY = 1 << 24
 # The usual penalties of curriculum-based timetabling are 1, 2 and 5: what temperatures and hard weights are tuned to.
 TUNED_PENALTY = 2.0
+# And what all compact sets of a lecture cost together, on average, up to which the tuning holds as it is.
+TUNED_SETS_COST = 8.0
 
 _PER_COURSE = (DistributionType.MIN_WORKING_DAYS, DistributionType.ROOM_STABILITY)
 _Options = tuple[tuple[int, int], ...]
@@ -143,6 +145,9 @@ def compile_grid(expanded: ExpandedProblem) -> GridModel:
     set_first, sets = _lists(sets_of)
     member_first, members_of_sets = _lists(courses_of)
 
+    penalty_scale = _penalty_scale(expanded)
+    sets_cost = sum(cost * len(together) for (_, cost), together in zip(costly, courses_of, strict=True)) / len(groups)
+
     return GridModel(
         lectures=len(expanded.classes),
         courses=len(groups),
@@ -173,7 +178,8 @@ def compile_grid(expanded: ExpandedProblem) -> GridModel:
         cell_day=cell_day,
         cell_time=cell_time,
         bound=_bound(expanded, groups, min_days, min_days_cost, costly),
-        penalty_scale=_penalty_scale(expanded),
+        penalty_scale=penalty_scale,
+        lecture_scale=max(1.0, sets_cost / (TUNED_SETS_COST * penalty_scale)),
     )
 
 

@@ -137,7 +137,8 @@ def settle_sets(
 
 
 @njit(cache=True, nogil=True)
-def move_course(
+def move_lecture(
+    lecture: Any,
     course: Any,
     cell: Any,
     new_cell: Any,
@@ -147,6 +148,7 @@ def move_course(
     neighbour_first: Array,
     neighbours: Array,
     clash: Array,
+    clash_sum: Array,
     day_count: Array,
     days_used: Array,
     room_count: Array,
@@ -155,9 +157,11 @@ def move_course(
     """Bring the tables up to date with one lecture's accepted move (compact sets apart: evaluation did them)."""
     if cell != new_cell:
         for k in range(neighbour_first[course], neighbour_first[course + 1]):
-            row = clash[neighbours[k]]
-            row[cell] -= 1
-            row[new_cell] += 1
+            other = neighbours[k]
+            clash[other, cell] -= 1
+            clash[other, new_cell] += 1
+            clash_sum[other, cell] -= lecture
+            clash_sum[other, new_cell] += lecture
         day, new_day = cell_day[cell], cell_day[new_cell]
         if day != new_day:
             day_count[course, day] -= 1
@@ -206,6 +210,7 @@ def anneal(
     paid: Array,
     occupant: Array,
     clash: Array,
+    clash_sum: Array,
     set_count: Array,
     set_change: Array,
     isolation: Array,
@@ -223,6 +228,7 @@ def anneal(
     hard_weight: Any,
     exchange_share: Any,
     keep_room_share: Any,
+    pursue_share: Any,
     target: Any,
 ) -> Any:
     """Make `moves` annealing moves, cooling geometrically; returns how many were made.
@@ -235,6 +241,7 @@ def anneal(
     temperature = temperature_from
     exchange_below = np.uint64(exchange_share * 4294967296.0)
     keep_room_below = np.uint64(keep_room_share * 4096.0)
+    pursue_below = np.uint64(pursue_share * 4096.0)
     unplaced = totals[UNPLACED]
     hard = totals[CLASHES] + unplaced
     total = totals[COST]
@@ -261,13 +268,20 @@ def anneal(
             row = time_row[i]
             first = time_first[row]
             new_cell = time_cells[first + below(bits, time_first[row + 1] - first)]
-            if ((bits >> np.uint64(20)) & np.uint64(0xFFF)) < keep_room_below:
-                new_room = room
+            draw = (bits >> np.uint64(20)) & np.uint64(0xFFF)
+            if clash[c, new_cell] == 1 and new_cell != cell and draw < pursue_below:
+                # One lecture is in the way: only an exchange with that one can avoid the clash.
+                j = np.int64(clash_sum[c, new_cell])
+                new_room = room_of[j]
             else:
-                row = room_row[i]
-                first = room_first[row]
-                new_room = room_list[first + below(bits >> np.uint64(32), room_first[row + 1] - first)]
-            j = occupant[new_cell, new_room]
+                draw = (bits >> np.uint64(52)) & np.uint64(0xFFF)
+                if draw < keep_room_below:
+                    new_room = room
+                else:
+                    row = room_row[i]
+                    first = room_first[row]
+                    new_room = room_list[first + below(bits >> np.uint64(32), room_first[row + 1] - first)]
+                j = np.int64(occupant[new_cell, new_room])
             if j >= 0 and course[j] == c:
                 continue
 
@@ -362,17 +376,17 @@ def anneal(
             best_room[:] = room_of
             unsaved = False
         accepted += 1
-        move_course(
-            c, cell, new_cell, room, new_room, cell_day, neighbour_first, neighbours,
-            clash, day_count, days_used, room_count, rooms_used,
+        move_lecture(
+            i, c, cell, new_cell, room, new_room, cell_day, neighbour_first, neighbours,
+            clash, clash_sum, day_count, days_used, room_count, rooms_used,
         )  # fmt: skip
         cell_of[i], room_of[i], paid[i] = new_cell, new_room, cost_i
         occupant[new_cell, new_room] = i
         occupant[cell, room] = j
         if j >= 0:
-            move_course(
-                d, new_cell, cell, new_room, room, cell_day, neighbour_first, neighbours,
-                clash, day_count, days_used, room_count, rooms_used,
+            move_lecture(
+                j, d, new_cell, cell, new_room, room, cell_day, neighbour_first, neighbours,
+                clash, clash_sum, day_count, days_used, room_count, rooms_used,
             )  # fmt: skip
             cell_of[j], room_of[j], paid[j] = cell, room, cost_j
         hard += clashes + outside

@@ -47,7 +47,8 @@ class GridModel:
     set_first[courses + 1], sets: compact sets of a course; member_first[compact sets + 1], members: courses of a set;
     set_cost[compact sets]: cost per isolated lecture.
     cell_day[cells], cell_time[cells]: day and time index of the expanded problem, -1 for guards and unlisted periods.
-    bound: no timetable costs less. penalty_scale: size of a typical penalty relative to curriculum-based timetabling's.
+    bound: no timetable costs less. penalty_scale: size of a typical penalty relative to curriculum-based timetabling's;
+    lecture_scale: how much more a lecture's compact sets cost together than usual. Both are 1 or more.
     """
 
     lectures: int
@@ -80,6 +81,7 @@ class GridModel:
     cell_time: Int32s
     bound: int
     penalty_scale: float
+    lecture_scale: float
 
     @property
     def cells(self) -> int:

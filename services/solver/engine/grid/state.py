@@ -34,10 +34,13 @@ class GridState:
     """One timetable and its tables; `advance` anneals it in place.
 
     cell_of[lectures], room_of[lectures]: the places; paid[lectures]: time and room cost there.
-    occupant[cells, all rooms]: lecture or -1. clash[courses, cells]: lectures in the cell that a lecture of the course
-    must not meet. set_count[compact sets, cells], day_count[courses, days], room_count[courses, all rooms]: lectures;
-    days_used[courses], rooms_used[courses]: non-zero entries of the latter two. isolation[courses]: what the course's
-    compact sets cost now, so no move of the course can gain more there. totals: see `kernel`.
+    occupant[cells, all rooms]: lecture or -1.
+    clash[courses, cells]: lectures in the cell that a lecture of the course must not meet; clash_sum: the sum of their
+    indices, which names the lecture where there is just one.
+    set_count[compact sets, cells], day_count[courses, days], room_count[courses, all rooms]: lectures;
+    days_used[courses], rooms_used[courses]: non-zero entries of the latter two.
+    isolation[courses]: what the course's compact sets cost now, so no move of the course can gain more there.
+    totals: see `kernel`.
     """
 
     def __init__(self, model: GridModel, seed: int, start: Assignment | None = None) -> None:
@@ -49,6 +52,7 @@ class GridState:
         self.paid = np.zeros(n, np.int32)
         self.occupant = np.full((cells, rooms), -1, np.int32)
         self.clash = np.zeros((model.courses, cells), np.int16)
+        self.clash_sum = np.zeros((model.courses, cells), np.int32)
         self.set_count = np.zeros((len(model.set_cost), cells), np.int16)
         self.day_count = np.zeros((model.courses, model.days), np.int16)
         self.days_used = np.zeros(model.courses, np.int16)
@@ -103,6 +107,7 @@ class GridState:
         hard_weight: float,
         exchange_share: float,
         keep_room_share: float,
+        pursue_share: float,
         target: int,
     ) -> int:
         """Make `moves` moves (fewer only if the target is met); returns how many."""
@@ -113,10 +118,10 @@ class GridState:
                 m.room_list, m.usable, m.conflict, m.neighbour_first, m.neighbours, m.min_days, m.min_days_cost,
                 m.stability_cost, m.set_first, m.sets, m.set_cost, m.member_first, m.members, m.cell_day,
                 self._course_gain, kernel.EXPONENTIAL, self.cell_of, self.room_of, self.paid, self.occupant,
-                self.clash, self.set_count, self._set_change, self.isolation, self.day_count, self.days_used,
-                self.room_count, self.rooms_used, self.best_cell, self.best_room, self.totals, self.random,
-                int(moves), float(temperature_from), float(temperature_to), float(hard_weight),
-                float(exchange_share), float(keep_room_share), int(target),
+                self.clash, self.clash_sum, self.set_count, self._set_change, self.isolation, self.day_count,
+                self.days_used, self.room_count, self.rooms_used, self.best_cell, self.best_room, self.totals,
+                self.random, int(moves), float(temperature_from), float(temperature_to), float(hard_weight),
+                float(exchange_share), float(keep_room_share), float(pursue_share), int(target),
             )
         )  # fmt: skip
 
@@ -126,8 +131,9 @@ class GridState:
         tables.count_tables(
             m.course, m.time_row, m.room_row, m.time_cost, m.room_cost, m.usable, m.neighbour_first, m.neighbours,
             m.min_days, m.min_days_cost, m.stability_cost, m.set_first, m.sets, m.set_cost, m.member_first, m.members,
-            m.cell_day, self.cell_of, self.room_of, self.paid, self.occupant, self.clash, self.set_count,
-            self.isolation, self.day_count, self.days_used, self.room_count, self.rooms_used, self.totals,
+            m.cell_day, self.cell_of, self.room_of, self.paid, self.occupant, self.clash, self.clash_sum,
+            self.set_count, self.isolation, self.day_count, self.days_used, self.room_count, self.rooms_used,
+            self.totals,
         )  # fmt: skip
 
     def return_to_best(self) -> None:

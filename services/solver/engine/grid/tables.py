@@ -113,6 +113,7 @@ def count_tables(
     paid: Array,
     occupant: Array,
     clash: Array,
+    clash_sum: Array,
     set_count: Array,
     isolation: Array,
     day_count: Array,
@@ -124,6 +125,7 @@ def count_tables(
     """Fill every table and the current totals from the lectures' places."""
     occupant[:] = -1
     clash[:] = 0
+    clash_sum[:] = 0
     set_count[:] = 0
     day_count[:] = 0
     days_used[:] = 0
@@ -140,6 +142,7 @@ def count_tables(
         cost += paid[i]
         for k in range(neighbour_first[c], neighbour_first[c + 1]):
             clash[neighbours[k], cell] += 1
+            clash_sum[neighbours[k], cell] += i
             # The course's own list holds the course itself where two of its lectures may not meet; the lecture is then
             # found to clash with itself, which the totals below take off again.
             if neighbours[k] == c:
