@@ -15,12 +15,16 @@ class Addresses:
 
     def as_environment(self) -> dict[str, str]:
         """The variables the services read."""
-        return {
+        environment = {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
             "KAFKA_IDEMPOTENT_PRODUCER": "true" if self.kafka_idempotent_producer else "false",
         }
+        if not self.kafka_idempotent_producer:
+            # The embedded broker lets a group wait for half its session time-out before the first message.
+            environment["KAFKA_SESSION_TIMEOUT_S"] = "4"
+        return environment
 
     def __repr__(self) -> str:
         return f"Addresses(kafka_bootstrap_servers={self.kafka_bootstrap_servers!r}, database_url=…, redis_url=…)"

@@ -84,6 +84,7 @@ class Kafka:
         self._connected = asyncio.Event()
         self._dead_letters: deque[float] = deque()
         self._closing = asyncio.Event()
+        self._session_ms = int(settings.kafka_session_timeout_s * 1000)
         self._servers = settings.kafka_bootstrap_servers.split(",")
         self.broker = _Broker(
             self._servers,
@@ -189,8 +190,8 @@ class Kafka:
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=self._session_ms,
+            heartbeat_interval_ms=self._session_ms // 3,
             max_poll_records=50,
             max_partition_fetch_bytes=BY_NAME[topic].max_message_bytes,
             fetch_max_wait_ms=100,

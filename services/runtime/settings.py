@@ -24,6 +24,9 @@ class RuntimeSettings(BaseSettings):
     kafka_idempotent_producer: bool = Field(
         default=True, description="Off only for the embedded broker, which has no idempotent producer."
     )
+    kafka_session_timeout_s: float = Field(
+        default=10.0, ge=1, le=300, description="A consumer silent for this long loses its partitions."
+    )
     kafka_request_timeout_s: float = Field(default=10.0, gt=0, description="How long one request to a broker may take.")
     database_url: SecretStr = Field(description="postgresql+psycopg://user:password@host:port/name")
     database_pool_size: int = Field(default=10, ge=1, le=200)
