@@ -92,7 +92,8 @@ class Problems:
             needed = (
                 select(jobs.c.id)
                 .outerjoin(job_states, job_states.c.job_id == jobs.c.id)
-                .where(jobs.c.problem_id == problem_id)
+                # Somebody else's job may name this problem in vain; it shall not hold it.
+                .where(jobs.c.problem_id == problem_id, jobs.c.organization_id == organization_id)
                 .where(job_states.c.status.is_(None) | job_states.c.status.not_in(_ENDED))
             )
             if (await connection.execute(select(exists(needed)))).scalar_one():

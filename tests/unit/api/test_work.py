@@ -1,0 +1,91 @@
+"""Child processes: bounded in time, memory and queue, killed when they overrun, and never one too many."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from schemas.problem.findings import InvalidProblemError
+from schemas.problem.read import ProblemFormat
+from services.api.reading import InvalidRequestError, ReadProblem, read_request, read_upload
+from services.api.refusals import Refusal
+from services.api.work import ChildProcesses
+
+
+def a_pool(*, processes: int = 1, queue: int = 4, timeout_s: float = 30, memory_mib: int = 1024) -> ChildProcesses:
+    return ChildProcesses(processes, queue, timeout_s, memory_mib)
+
+
+def children() -> list[psutil.Process]:
+    return [c for c in psutil.Process().children() if "anyio.to_process" in " ".join(c.cmdline())]
+
+
+async def test_work_that_takes_too_long_is_killed() -> None:
+    pool = a_pool(timeout_s=2)
+    await pool.run(os.getpid)
+    with pytest.raises(Refusal, match="longer than 2 s"):
+        await pool.run(time.sleep, 60)
+    assert not any(c.status() == psutil.STATUS_RUNNING for c in children())
+    assert isinstance(await pool.run(os.getpid), int)
+
+
+async def test_work_that_takes_too_much_memory_is_refused_and_the_pool_goes_on() -> None:
+    pool = a_pool(memory_mib=600)
+    with pytest.raises(Refusal, match="600 MiB"):
+        await pool.run(bytearray, 2**31)
+    assert isinstance(await pool.run(os.getpid), int)
+
+
+async def test_a_child_that_dies_is_told_and_replaced() -> None:
+    pool = a_pool()
+    with pytest.raises(Refusal) as refusal:
+        await pool.run(os.kill, await pool.run(os.getpid), signal.SIGKILL)
+    assert refusal.value.status == 503
+    assert isinstance(await pool.run(os.getpid), int)
+
+
+async def test_more_callers_than_the_queue_holds_are_refused_at_once() -> None:
+    pool = a_pool(processes=1, queue=1)
+    await pool.run(os.getpid)
+    busy = [asyncio.create_task(pool.run(time.sleep, 1)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Refusal, match="busy"):
+        await pool.run(os.getpid)
+    await asyncio.gather(*busy)
+
+
+async def test_findings_come_back_from_the_child() -> None:
+    with pytest.raises(InvalidProblemError) as refusal:
+        await a_pool().run(read_upload, b"{}", ProblemFormat.NATIVE)
+    assert {f.pointer for f in refusal.value.findings} >= {"/name", "/calendar", "/times", "/courses"}
+
+
+def test_no_child_outlives_its_event_loop() -> None:
+    async def use() -> int:
+        return await a_pool().run(os.getpid)
+
+    pid = asyncio.run(use())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_inline_problem_is_read_with_the_same_checks() -> None:
+    with pytest.raises(InvalidProblemError) as refusal:
+        read_request(b'{"problem": {"name": "x"}}')
+    assert "/problem/calendar" in {f.pointer for f in refusal.value.findings}
+    with pytest.raises(InvalidRequestError):
+        read_request(b'{"problem": {}, "colour": 1}')
+
+
+def test_a_request_comes_back_without_its_problem() -> None:
+    text = (
+        "Name: T\nCourses: 1\nRooms: 1\nDays: 2\nPeriods_per_day: 2\nCurricula: 0\nConstraints: 0\n\nCOURSES:\n"
+        "c t 1 1 5\n\nROOMS:\nr 5\n\nCURRICULA:\n\nUNAVAILABILITY_CONSTRAINTS:\n\nEND.\n"
+    )
+    request, problem = read_request(b'{"seed": 3, "problem": "%s"}' % text.replace("\n", "\\n").encode())
+    assert isinstance(problem, ReadProblem)
+    assert (request.problem, request.seed, problem.format, problem.summary["classes"]) == (None, 3, "ctt", 1)
