@@ -74,25 +74,33 @@ def _writable(directory: Path) -> bool:
 
 
 def _drop_stale(directory: Path, engine: Path) -> None:
-    """Empty the cache unless it was filled from exactly these sources.
+    """Empty the cache of every package of kernels that it was not filled from exactly these sources of.
 
     Numba looks at the time stamp of a function's own file only; a change of a function that it calls in another file
     would leave yesterday's machine code in use. Safe beside other processes: numba takes a missing file for a miss.
     """
-    sources = [path for path in sorted(engine.rglob("*.py")) if b"numba" in path.read_bytes()]
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
-    place = hashlib.sha256(os.fsencode(engine)).hexdigest()[:12]
-    stamp = (directory / "__pycache__" if directory == engine else directory) / f"kernels-{place}.sha256"
-    try:
-        if stamp.exists() and stamp.read_text() == digest:
-            return
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        for path in sources:
-            for index in directory.rglob(f"{path.stem}.*.nbi"):
-                index.unlink(missing_ok=True)
-        written = stamp.with_suffix(f".{os.getpid()}")
-        written.write_text(digest)
-        written.replace(stamp)
-    except OSError:
-        # A cache in a read-only image was filled when the image was built, from the sources in it.
+    sources: dict[Path, list[Path]] = {}
+    for path in sorted(engine.rglob("*.py")):
+        if b"numba" in path.read_bytes():
+            sources.setdefault(path.parent, []).append(path)
+    for package, modules in sources.items():
+        try:
+            _drop_stale_package(directory, engine, package, modules)
+        except OSError:
+            # A cache in a read-only image was filled when the image was built, from the sources in it.
+            continue
+
+
+def _drop_stale_package(directory: Path, engine: Path, package: Path, modules: list[Path]) -> None:
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in modules)).hexdigest()
+    place = hashlib.sha256(os.fsencode(package)).hexdigest()[:12]
+    stamp = (package / "__pycache__" if directory == engine else directory) / f"kernels-{place}.sha256"
+    if stamp.exists() and stamp.read_text() == digest:
         return
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    for path in modules:
+        for index in (package if directory == engine else directory).rglob(f"{path.stem}.*.nbi"):
+            index.unlink(missing_ok=True)
+    written = stamp.with_suffix(f".{os.getpid()}")
+    written.write_text(digest)
+    written.replace(stamp)

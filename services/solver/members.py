@@ -15,8 +15,6 @@ from services.solver.portfolio import Board, Clock, Kernel, Work
 
 # Seeds of one solve's members are this far apart, so that they never meet those of the other variants (seed + n).
 SEED_STRIDE = 1_000_003
-# Where kernels have to be compiled first, little of a short budget may be left: search this long all the same.
-MIN_SEARCH_SECONDS = 3.0
 # CP-SAT as the main engine, before a kernel gets the rest.
 FIRST_SHARE = 0.6
 # The kernel's share before a proof on the same core, and on a second core before the proof gets that.
@@ -70,16 +68,18 @@ class Members:
 
     def _kernel_only(self, kernel: Kernel, number: int) -> Work:
         def work(stop: ShouldStop) -> None:
-            self._anneal(kernel, number, self._left, lambda: stop() or self._helped(number) or self._must_explain())
+            self._anneal(
+                kernel, number, self.clock.left, lambda: stop() or self._helped(number) or self._must_explain()
+            )
             while self._helped(number) and not stop() and self.clock.left > 0:
                 # Another member has a timetable without violations, and this one's has some: go on from there.
-                self._anneal(kernel, number, self._left, stop, shared=True)
+                self._anneal(kernel, number, self.clock.left, stop, shared=True)
 
         return work
 
     def _prove_after(self, kernel: Kernel) -> Work:
         def work(stop: ShouldStop) -> None:
-            self._anneal(kernel, 0, self._left * BEFORE_PROOF_SHARE, stop)
+            self._anneal(kernel, 0, self.clock.left * BEFORE_PROOF_SHARE, stop)
             if not stop() and not self.board.finished:
                 self.proving = True
                 self._exact(0, self.clock.left - self.reserve, stop)
@@ -89,7 +89,7 @@ class Members:
 
     def _prove_beside(self, kernel: Kernel) -> Work:
         def work(stop: ShouldStop) -> None:
-            self._anneal(kernel, 1, self._left * BEFORE_PROOF_BESIDE_SHARE, stop)
+            self._anneal(kernel, 1, self.clock.left * BEFORE_PROOF_BESIDE_SHARE, stop)
             if not stop() and not self.board.finished:
                 self._exact(1, self.clock.left - self.reserve, stop)
 
@@ -97,11 +97,11 @@ class Members:
 
     def _rescue(self, kernel: Kernel) -> Work:
         def work(stop: ShouldStop) -> None:
-            self._anneal(kernel, 1, self._left, lambda: stop() or self._in_need() or self._helped(1))
+            self._anneal(kernel, 1, self.clock.left, lambda: stop() or self._in_need() or self._helped(1))
             if self._in_need() and not stop():
                 self._exact(1, (self.clock.left - self.reserve) * RESCUE_SHARE, stop, objective=False)
             if not stop() and self.clock.left > self.reserve:
-                self._anneal(kernel, 1, self._left, lambda: stop() or self._must_explain(), shared=True)
+                self._anneal(kernel, 1, self.clock.left, lambda: stop() or self._must_explain(), shared=True)
 
         return work
 
@@ -138,10 +138,6 @@ class Members:
             objective=objective,
         )
         self.board.post(outcome, number)
-
-    @property
-    def _left(self) -> float:
-        return max(self.clock.left, min(self.clock.seconds, MIN_SEARCH_SECONDS) if not self.board.best else 0.05)
 
     def _helped(self, number: int) -> bool:
         """Another member has a timetable without violations while this one's best has some."""

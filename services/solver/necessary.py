@@ -110,7 +110,7 @@ def _too_many(expanded: ExpandedProblem, members: Sequence[int]) -> tuple[list[i
     for i in members:
         reached: dict[int, int] = {}  # place -> the class from which it was reached
         if not _augment(i, options, holder, reached):
-            return [i, *(holder[p] for p in reached)], len(reached)
+            return [j for j in members if all(p in reached for p in options[j])], len(reached)
     return None
 
 

@@ -72,12 +72,16 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Clock:
     """The budget of the whole solve, from its first moment on."""
 
     seconds: float
     started: float = field(default_factory=time.monotonic)
+
+    def leave_at_least(self, seconds: float) -> None:
+        """Extend the budget if less than this is left of it."""
+        self.seconds += max(0.0, seconds - self.left)
 
     @property
     def elapsed(self) -> float:
@@ -85,7 +89,7 @@ class Clock:
 
     @property
     def left(self) -> float:
-        return max(0.0, self.seconds - self.elapsed)
+        return max(0.0, self.seconds + self.started - time.monotonic())
 
     @property
     def share(self) -> float:

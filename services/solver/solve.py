@@ -25,6 +25,8 @@ from services.solver.portfolio import Best, Board, Clock, Work, load_kernel, run
 EXPLANATION_SECONDS = 10.0
 EXPLANATION_SHARE = 0.1
 MIN_EXPLANATION_SECONDS = 1.0
+# Where kernels have to be compiled first, little of a short budget may be left: search this long all the same.
+MIN_SEARCH_SECONDS = 3.0
 # Once it is proven that every timetable has hard violations, the search for the least bad one is cut short.
 AFTER_PROOF_SECONDS = 10.0
 AFTER_PROOF_SHARE = 1 / 3
@@ -112,11 +114,13 @@ def solve_problem(
     reporter.members = members
     after_proof = max(AFTER_PROOF_SECONDS, AFTER_PROOF_SHARE * seconds)
 
-    def finished() -> bool:
-        since = board.infeasible_since
-        return board.finished or (since is not None and time.monotonic() - since > after_proof)
-
     def run(works: Sequence[Work]) -> None:
+        began = time.monotonic()
+
+        def finished() -> bool:
+            since = board.infeasible_since
+            return board.finished or (since is not None and time.monotonic() - max(since, began) > after_proof)
+
         run_together(works, on_tick=reporter.tick, should_stop=should_stop, finished=finished)
 
     reason = choice.reason
@@ -125,6 +129,7 @@ def solve_problem(
     if not board.finished and (board.best is None or not should_stop()):
         reporter.tick(Stage.COMPILING if board.best is None else None, message="loading the search kernel")
         kernel = load_kernel(expanded)
+        clock.leave_at_least(min(seconds, MIN_SEARCH_SECONDS))
         reason = f"{kernel.reason}; {choice.reason}"
         run(members.works(kernel, choice.exact))
     best = board.best

@@ -1,0 +1,230 @@
+"""The command line as a person or a script meets it: exit codes, messages, files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from horarium.cli import app
+from schemas.problem.model import Problem
+from schemas.timetable import Timetable
+
+CTT = """Name: mini
+Courses: 3
+Rooms: 2
+Days: 2
+Periods_per_day: 3
+Curricula: 1
+Constraints: 1
+
+COURSES:
+algebra noether 2 2 30
+botany linne 2 2 20
+chemistry curie 1 1 10
+
+ROOMS:
+hall 40
+cell 15
+
+CURRICULA:
+first 2 algebra botany
+
+UNAVAILABILITY_CONSTRAINTS:
+algebra 0 0
+
+END.
+"""
+
+
+def run(*arguments: str | Path | int, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=text)
+
+
+@pytest.fixture
+def ctt(tmp_path: Path) -> Path:
+    path = tmp_path / "mini.ctt"
+    path.write_text(CTT)
+    return path
+
+
+def edited(path: Path, old: str, new: str) -> Path:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    return path
+
+
+def test_a_solved_problem_exits_0_with_a_solution_that_evaluates_to_the_printed_cost(ctt: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "mini.sol"
+    solved = run("solve", ctt, "--time-limit", 10, "--seed", 1, "--solution", out)
+    assert solved.exit_code == 0, solved.output
+    assert "No hard violation" in solved.stdout
+    assert "Method:" in solved.stdout
+    lines = out.read_text().split("\n")
+    assert [line.split()[0] for line in lines if line] == ["algebra", "algebra", "botany", "botany", "chemistry"]
+    evaluated = run("evaluate", ctt, out)
+    assert evaluated.exit_code == 0
+    assert total(evaluated.stdout) == total(solved.stdout)
+
+
+def total(output: str) -> str:
+    return next(line.split()[-1] for line in output.splitlines() if line.split()[:1] == ["total"])
+
+
+def test_a_gzipped_problem_and_a_json_solution(ctt: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "mini.ctt.gz"
+    packed.write_bytes(gzip.compress(ctt.read_bytes()))
+    out = tmp_path / "mini.json"
+    assert run("solve", packed, "--time-limit", 10, "--solution", out).exit_code == 0
+    assert len(Timetable.model_validate_json(out.read_bytes()).placements) == 5
+    assert run("evaluate", packed, out).exit_code == 0
+
+
+def test_several_variants_are_written_beside_one_another(ctt: Path, tmp_path: Path) -> None:
+    result = run("solve", ctt, "--time-limit", 10, "--variants", 2, "--workers", 2, "--solution", tmp_path / "v.sol")
+    assert result.exit_code == 0
+    assert result.stdout.count("variant ") == 2
+    assert len(list(tmp_path.glob("v*.sol"))) == 2
+
+
+def test_an_impossible_problem_exits_3_and_says_why(ctt: Path) -> None:
+    edited(ctt, "chemistry curie 1", "chemistry noether 6")
+    result = run("solve", ctt, "--time-limit", 2)
+    assert result.exit_code == 3
+    assert "hard violation" in result.stdout
+    assert "proven" in result.stdout
+    assert "Instructor 'noether': 8 classes" in result.stdout
+
+
+def test_a_solution_with_violations_exits_3_and_names_them(ctt: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.sol"
+    bad.write_text("algebra hall 0 1\nalgebra hall 0 1\nbotany cell 1 0\n")
+    result = run("evaluate", ctt, bad)
+    assert result.exit_code == 3
+    assert "room_conflict" in result.stdout
+    assert "'hall'" in result.stdout
+    assert "unplaced" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "word"),
+    [
+        ("algebra noether 2 2 30", "algebra noether two 2 30", "line 10", "whole number"),
+        ("first 2 algebra botany", "first 2 algebra biology", "line 19", "biology"),
+        ("END.\n", "", "line", "truncated"),
+    ],
+)
+def test_a_broken_problem_exits_2_with_file_and_line(ctt: Path, old: str, new: str, place: str, word: str) -> None:
+    result = run("solve", edited(ctt, old, new))
+    assert result.exit_code == 2
+    assert str(ctt) in result.stderr
+    assert place in result.stderr
+    assert word in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("p.json", b'{"format": "horarium.problem/1"', ["malformed"]),
+        ("p.json", b'{"name": "x", "oops": 1}', ["/oops", "/calendar", "required"]),
+        ("p.json", b"", ["empty"]),
+        ("p.bin", b"\x00\x01", ["format cannot be told"]),
+        ("p.ctt.gz", b"\x1f\x8bgarbage", ["gzip"]),
+    ],
+)
+def test_bad_input_exits_2_with_the_place(tmp_path: Path, name: str, content: bytes, words: list[str]) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    result = run("solve", path)
+    assert result.exit_code == 2
+    assert all(word in result.stderr for word in words), result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("solve", "none.ctt"), ("evaluate", "none.ctt", "none.sol"), ("solve", ".")])
+def test_a_file_that_cannot_be_read_is_one_sentence(arguments: Sequence[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_garbled_solution_exits_2_with_its_line(ctt: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.sol"
+    bad.write_text("algebra hall 0 1\nalgebra attic 0 2\n")
+    result = run("evaluate", ctt, bad)
+    assert result.exit_code == 2
+    assert "line 2" in result.stderr
+    assert "attic" in result.stderr
+
+
+def test_a_garbled_json_solution_exits_2_with_a_pointer(ctt: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"placements": [{"class": "algebra#1"}]}')
+    result = run("evaluate", ctt, bad)
+    assert result.exit_code == 2
+    assert "/placements/0/time" in result.stderr
+
+
+def test_the_same_seed_generates_the_same_university(tmp_path: Path) -> None:
+    sizes = ("--courses", 12, "--students", 60, "--faculty", 15)
+    for name in ("a.json", "b.json.gz"):
+        assert run("generate-university", *sizes, "--seed", 5, "--out", tmp_path / name).exit_code == 0
+    assert run("generate-university", *sizes, "--seed", 6, "--out", tmp_path / "c.json").exit_code == 0
+    a, b, c = (tmp_path / name for name in ("a.json", "b.json.gz", "c.json"))
+    assert a.read_bytes() == gzip.decompress(b.read_bytes()) != c.read_bytes()
+    assert len(Problem.model_validate_json(a.read_bytes()).courses) == 12
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_solve_keeps_the_best(tmp_path: Path, number: signal.Signals) -> None:
+    problem, out = tmp_path / "big.json", tmp_path / "big.sol.json"
+    made = run("generate-university", "--courses", 30, "--students", 200, "--faculty", 40, "--out", problem)
+    assert made.exit_code == 0
+    options = ["--time-limit", "900", "--solution", str(out)]
+    command = [sys.executable, "-m", "horarium.cli", "solve", str(problem), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as solving:
+        try:
+            assert solving.stderr is not None
+            assert "courses" in solving.stderr.readline()  # read and checked: the search begins
+            time.sleep(1.0)  # anywhere in the search will do
+            os.kill(solving.pid, number)
+            stdout, stderr = solving.communicate(timeout=120)
+        finally:
+            solving.kill()
+    assert solving.returncode in (0, 3), stderr
+    assert "Stopping" in stderr
+    assert "Traceback" not in stderr
+    assert "Method:" in stdout
+    assert run("evaluate", problem, out).exit_code == solving.returncode
+
+
+@pytest.mark.parametrize("command", ["submit", "watch", "stop", "cancel"])
+def test_a_server_that_is_away_is_one_sentence(command: str, ctt: Path) -> None:
+    target = str(ctt) if command == "submit" else "00000000-0000-0000-0000-000000000000"
+    result = run(command, target, "--url", "unix://nowhere", "--token", "t")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_who_one_is_must_be_said(ctt: Path) -> None:
+    result = run("submit", ctt)
+    assert result.exit_code == 2
+    assert "--token" in result.stderr
+
+
+def test_a_short_password_is_refused() -> None:
+    result = run(
+        "user", "add", "--database-url", "postgresql+psycopg://nowhere/x", "--email", "a@b.example",
+        "--organization", "Demo", text="short\n",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "12 characters" in result.stderr

@@ -1,0 +1,152 @@
+"""One solve as its callers see it: choice of methods, reports, budget, start, stop, repeatability."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from schemas.problem.expand import ExpandedProblem, expand
+from schemas.problem.model import Distribution, DistributionType
+from schemas.referee import judge
+from schemas.timetable import Timetable
+from services.solver.engine.search import Stage
+from services.solver.solve import SolveReport, SolveResult, solve_problem
+from tests.unit.engine.grid_problems import a_curriculum_problem
+from tests.unit.solver_portfolio.problems import a_class, a_course, a_problem, hours
+
+
+def solve(
+    expanded: ExpandedProblem,
+    *,
+    seconds: float = 20.0,
+    seed: int = 1,
+    workers: int = 1,
+    target: int = 0,
+    moves: int | None = None,
+    start: Timetable | None = None,
+    reports: list[SolveReport] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> SolveResult:
+    heard: list[SolveReport] = [] if reports is None else reports
+    return solve_problem(
+        expanded,
+        seconds=seconds,
+        seed=seed,
+        workers=workers,
+        target=target,
+        moves=moves,
+        start=start,
+        on_progress=heard.append,
+        should_stop=should_stop,
+    )
+
+
+@pytest.fixture(scope="module")
+def department() -> ExpandedProblem:
+    """A problem for the grid kernel with CP-SAT's proof after it."""
+    return expand(a_curriculum_problem(courses=20, lectures=3, rooms=4, days=5, slots=4))
+
+
+def a_tiny_problem() -> ExpandedProblem:
+    """Two of three classes can have the free hour on the first day; the third costs."""
+    apart = Distribution(type=DistributionType.SAME_DAYS, classes=["a", "b", "c"], penalty=3)
+    courses = [a_course(name, a_class(name, hours(2, 2), ["hall"])) for name in ("a", "b", "c")]
+    return a_problem(courses, distributions=[apart])
+
+
+def test_a_tiny_problem_is_solved_to_proven_optimality_by_cp_sat_alone() -> None:
+    result = solve(a_tiny_problem())
+    assert (result.method, result.hard_violations, result.cost, result.bound) == ("cp-sat", 0, 6, 6)
+    assert result.optimal
+    assert "few enough for CP-SAT" in result.method_reason
+
+
+def test_the_result_counts_as_the_referee_says(department: ExpandedProblem) -> None:
+    result = solve(department, seconds=3.0)
+    score = judge(department.problem, result.timetable).score
+    assert (result.hard_violations, result.cost) == score.rank
+    assert {part: cost for part, cost in result.parts.items() if cost} == score.cost
+
+
+def test_reports_never_go_back_and_keep_the_timetable_they_speak_of(department: ExpandedProblem) -> None:
+    reports: list[SolveReport] = []
+    solve(department, seconds=2.0, reports=reports)
+    assert reports[0].stage is Stage.COMPILING
+    assert [r.share for r in reports] == sorted(r.share for r in reports)
+    ranks = [(r.hard_violations, r.cost) for r in reports if r.cost is not None]
+    assert ranks == sorted(ranks, reverse=True)
+    told = next(r for r in reports if r.cost is not None)
+    timetable = told.timetable()
+    assert timetable is not None
+    if told.hard_violations == 0:
+        assert judge(department.problem, timetable).score.total == told.cost
+
+
+def test_two_workers_share_one_best(department: ExpandedProblem) -> None:
+    result = solve(department, seconds=3.0, workers=2)
+    assert result.hard_violations == 0
+    assert result.method.startswith("grid-annealing")
+
+
+def test_a_move_budget_makes_a_solve_repeatable(department: ExpandedProblem) -> None:
+    first, second = (solve(department, seconds=60.0, seed=7, moves=200_000) for _ in range(2))
+    assert first.timetable == second.timetable
+    assert (first.method, first.moves) == ("grid-annealing", second.moves)
+    assert "repeatable" in first.method_reason
+
+
+def test_the_budget_is_kept(department: ExpandedProblem) -> None:
+    solve(department, seconds=0.2)  # load the kernel
+    began = time.monotonic()
+    solve(department, seconds=2.0, target=0)
+    assert time.monotonic() - began < 6.0
+
+
+def test_a_stop_ends_the_solve_and_keeps_the_best(department: ExpandedProblem) -> None:
+    reports: list[SolveReport] = []
+    began = time.monotonic()
+    result = solve(
+        department, seconds=60.0, reports=reports, should_stop=lambda: any(r.cost is not None for r in reports)
+    )
+    assert time.monotonic() - began < 20.0
+    assert len(result.timetable.placements) == len(department.classes)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_start_is_never_worsened(department: ExpandedProblem, workers: int) -> None:
+    good = solve(department, seconds=4.0)
+    result = solve(department, seconds=1.0, start=good.timetable, workers=workers, seed=99)
+    assert (result.hard_violations, result.cost) <= (good.hard_violations, good.cost)
+
+
+def test_a_start_with_names_that_are_gone_is_used_as_far_as_it_goes() -> None:
+    expanded = a_tiny_problem()
+    good = solve(expanded).timetable
+    stranger = good.placements[0].model_copy(update={"class_id": "gone"})
+    start = good.model_copy(update={"placements": [stranger, *good.placements[1:]]})
+    assert solve(expanded, start=start).cost == 6
+
+
+def test_an_infeasible_problem_is_proven_explained_and_still_timetabled_as_far_as_possible() -> None:
+    same = Distribution(type=DistributionType.SAME_START, classes=["a", "b"], required=True)
+    other = Distribution(type=DistributionType.DIFFERENT_TIME, classes=["b", "a"], required=True)
+    expanded = a_problem(
+        [a_course(name, a_class(name, hours(2, 2), ["hall"])) for name in ("a", "b")], distributions=[same, other]
+    )
+    result = solve(expanded, seconds=5.0)
+    assert result.proven_infeasible
+    assert not result.optimal
+    assert result.hard_violations == 1
+    assert any("SameStart" in reason or "DifferentTime" in reason for reason in result.reasons)
+    assert len(result.timetable.placements) == 2
+
+
+def test_what_cannot_fit_is_said_before_the_search() -> None:
+    crowd = [a_course(f"c{n}", a_class(f"c{n}", ["0-0"], taught_by=["noether"])) for n in range(2)]
+    reports: list[SolveReport] = []
+    result = solve(a_problem(crowd), seconds=1.0, reports=reports)
+    assert result.proven_infeasible
+    assert "noether" in result.reasons[0]
+    assert any("noether" in report.message for report in reports)
