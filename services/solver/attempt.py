@@ -38,7 +38,7 @@ from services.solver.metrics import (
 from services.solver.order import Order
 from services.solver.outcome import EndReason
 from services.solver.progress import Publish, Report, Reporter
-from services.solver.runner import Exit, SolverChild
+from services.solver.runner import Exit, SolverChild, Work
 from services.solver.settings import SolverSettings
 from services.solver.tasks import Checkpoint, Claim, StoredProblem, TaskResult, Tasks
 
@@ -64,7 +64,7 @@ class Intent(IntEnum):
 class StartChild(Protocol):
     """Starts a child process."""
 
-    async def __call__(self, *, judge_only: bool) -> SolverChild: ...
+    async def __call__(self, work: Work) -> SolverChild: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ class Attempt:
     async def _run_child(self, plan: _Plan) -> tuple[_Heard, Exit | None]:
         """Start a child (while the problem is fetched), and stay with it until it ends or has to."""
         heard = _Heard()
-        starting = asyncio.create_task(self._start_child(judge_only=plan.seconds == 0))
+        starting = asyncio.create_task(self._start_child(Work.SEARCH if plan.seconds else Work.JUDGE))
         child: SolverChild | None = None
         try:
             stored = await self._fetch()

@@ -101,6 +101,9 @@ def main() -> None:
     service = Service(_private_output())
     _die_with_parent(arguments.parent)
     _restrict(arguments.nice, arguments.memory_mb)
+    if arguments.warm_up:
+        _warm_up()
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the service, which hands over
     orders = Orders(sys.stdin.buffer)
     if not arguments.judge_only:
@@ -396,6 +399,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--parent", type=int, required=True, help="process id of the service")
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--memory-mb", type=int, default=None)
+    parser.add_argument("--warm-up", action="store_true", help="compile the search kernels, then leave")
     parser.add_argument("--judge-only", action="store_true", help="no search will be ordered: start without it")
     return parser.parse_args()
 
@@ -434,6 +438,15 @@ def _preheat() -> None:
     use_jit_cache()
     for module in ("numba", "schemas.problem.read", "schemas.referee", "services.solver.solve"):
         import_module(module)
+
+
+def _warm_up() -> None:
+    """Compile the kernels into the cache, where every later child finds them. Quick if they are there."""
+    from services.solver.jit_cache import use_jit_cache
+
+    use_jit_cache()
+    for module in ("services.solver.engine.grid.search", "services.solver.engine.general.search"):
+        import_module(module).warm_up()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import structlog
 
@@ -51,13 +52,21 @@ class Exit:
         return f"signal_{-self.code}"
 
 
-def child_command(settings: SolverSettings, *, judge_only: bool) -> list[str]:
+class Work(StrEnum):
+    """What a child is started for, as its command line says it."""
+
+    SEARCH = ""
+    JUDGE = "--judge-only"
+    WARM_UP = "--warm-up"
+
+
+def child_command(settings: SolverSettings, work: Work) -> list[str]:
     """How a child of this process is started."""
     command = [sys.executable, "-m", "services.solver.child", "--parent", str(os.getpid())]
     command += ["--nice", str(settings.solver_child_nice)]
     if settings.solver_child_memory_mb is not None:
         command += ["--memory-mb", str(settings.solver_child_memory_mb)]
-    return [*command, "--judge-only"] if judge_only else command
+    return [*command, work.value] if work.value else command
 
 
 def child_environment(settings: SolverSettings, own: Mapping[str, str]) -> dict[str, str]:
@@ -76,6 +85,7 @@ class SolverChild:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES_KEPT)
         self._stderr_reader = asyncio.create_task(self._read_stderr(), name=f"child-{process.pid}-stderr")
         self._killed = False
+        self._gone = asyncio.Event()
 
     @classmethod
     async def start(cls, command: Sequence[str], environment: Mapping[str, str]) -> SolverChild:
@@ -90,6 +100,11 @@ class SolverChild:
             limit=_PIPE_BUFFER_BYTES,
         )
         return cls(process)
+
+    @property
+    def gone(self) -> asyncio.Event:
+        """Set once the child has closed its standard error, which it keeps as long as it lives."""
+        return self._gone
 
     @property
     def pid(self) -> int:
@@ -123,7 +138,7 @@ class SolverChild:
         """Kill the child and its whole session, and collect it. A child that has ended keeps its own exit code."""
         # A child that has sent its last frame is about to leave by itself.
         with contextlib.suppress(TimeoutError):
-            if self._process.stdout is not None and self._process.stdout.at_eof():
+            if self._gone.is_set() or (self._process.stdout is not None and self._process.stdout.at_eof()):
                 await asyncio.wait_for(self._process.wait(), 1.0)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -145,3 +160,4 @@ class SolverChild:
         while stream is not None and (chunk := await stream.read(_STDERR_LINE_BYTES)):
             for line in chunk.decode(errors="replace").splitlines():
                 self._stderr.append(line[:1000])
+        self._gone.set()

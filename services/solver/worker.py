@@ -19,11 +19,13 @@ from services.solver.attempt import Attempt
 from services.solver.metrics import CLAIM_SECONDS, QUEUE_WAIT_SECONDS, SLOTS_TOTAL, SLOTS_USED
 from services.solver.notifications import Doorbell, first_of
 from services.solver.progress import Publish
-from services.solver.runner import SolverChild, child_command, child_environment
+from services.solver.runner import SolverChild, Work, child_command, child_environment
 from services.solver.settings import SolverSettings
 from services.solver.tasks import Claim, Tasks
 
 log = structlog.get_logger(__name__)
+
+_WARM_UP_LIMIT_S = 600.0
 
 
 class Worker:
@@ -46,6 +48,8 @@ class Worker:
         self._doorbell = doorbell
         self._on_ended = on_ended
         self._running: dict[UUID, set[Attempt]] = {}
+        self._warming = asyncio.Lock()
+        self._warm = False
         SLOTS_TOTAL.set(settings.solver_slots)
         SLOTS_USED.set(0)
 
@@ -58,6 +62,7 @@ class Worker:
 
     async def slot(self, stop: asyncio.Event) -> None:
         """Claim and solve until `stop` is set; then hand over what is being solved."""
+        await self._warm_up(stop)
         while not stop.is_set():
             bell = self._doorbell.listen()
             asked_at = monotonic()
@@ -103,6 +108,27 @@ class Worker:
                 if not self._running[claim.job_id]:
                     del self._running[claim.job_id]
 
-    async def _start_child(self, *, judge_only: bool) -> SolverChild:
-        command = child_command(self._settings, judge_only=judge_only)
+    async def _warm_up(self, stop: asyncio.Event) -> None:
+        """Have the kernels compiled before the first claim, once for all slots.
+
+        Compiling takes half a minute of a processor when nothing is cached: a task claimed meanwhile would pay for it
+        out of its time limit. A warm-up that fails is no reason not to work.
+        """
+        async with self._warming:
+            if self._warm or stop.is_set():
+                return
+            began = monotonic()
+            child = await self._start_child(Work.WARM_UP)
+            try:
+                await first_of(child.gone, stop, _WARM_UP_LIMIT_S)
+            finally:
+                end = await child.kill()
+            self._warm = True
+            level = log.info if end.code == 0 else log.warning
+            level(
+                "kernels_warmed_up", seconds=round(monotonic() - began, 1), exit=end.reason, stderr=end.stderr[-1000:]
+            )
+
+    async def _start_child(self, work: Work) -> SolverChild:
+        command = child_command(self._settings, work)
         return await SolverChild.start(command, child_environment(self._settings, os.environ))
