@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -71,8 +72,12 @@ class ServiceProcess:
 
     def _ask_ready(self) -> None:
         """Raise OSError unless /readyz answers 200 (urllib's HTTPError is an OSError)."""
-        with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):  # noqa: S310  # our own loopback address
-            pass
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5):  # noqa: S310  # our own loopback address
+                pass
+        except urllib.error.HTTPError as error:
+            error.close()  # the error is the open answer
+            raise
 
 
 class LocalServices:
