@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from schemas.events import Event, JobControl, JobRequested, SolveCompleted, SolveProgress
+from schemas.events import Event, JobControl, JobRequested, Outcome, SolveCompleted, SolveProgress
 from schemas.fold import keeps_result
 from services.persister.metrics import (
     JOBS_INSERTED,
@@ -151,7 +151,7 @@ class Persister:
 
 def _pack(event: SolveCompleted) -> Result | None:
     """A cancelled job leaves no result, a failed one only its error."""
-    if event.outcome.value == "cancelled":
+    if event.outcome is Outcome.CANCELLED:
         return None
     return Result(timetable_row(event), variant_rows(event) if keeps_result(event.outcome) else [])
 

@@ -1,0 +1,86 @@
+"""What the world is told of a job's state."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import ControlAction, ErrorInfo, Event, Outcome, Stage
+from schemas.fold import JobState, fold
+from services.progress.snapshot import Revision, picture, result_summary
+from tests.job_events import JobEvents
+
+
+def state_after(*events: Event) -> JobState:
+    state: JobState | None = None
+    for event in events:
+        state = fold(state, event)
+    assert state is not None
+    return state
+
+
+def test_the_contracts_fields_are_at_the_top_level() -> None:
+    job = JobEvents()
+    body = picture(state_after(job.requested(), job.progress(40)), Revision(7, 2))
+    assert body["job_id"] == str(job.job_id)
+    assert (body["progress"], body["status"], body["stage"]) == (40.0, "running", "improving")
+    assert body["message"] == "report 40"
+    assert body["timestamp"] >= body["requested_at"]
+    assert body["revision"] == "7-2"
+
+
+def test_the_stage_is_that_of_the_variant_furthest_behind() -> None:
+    job = JobEvents(variants=2)
+    body = picture(
+        state_after(
+            job.requested(),
+            job.progress(1, variant=1, token=1, stage=Stage.VERIFYING),
+            job.progress(1, variant=2, token=2, stage=Stage.CONSTRUCTING),
+        ),
+        Revision(1, 1),
+    )
+    assert body["stage"] == "constructing"
+    assert body["message"] == "variant 2 of 2: report 1"
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_an_ended_job_is_finished_whatever_its_last_report_said(outcome: Outcome) -> None:
+    job = JobEvents()
+    error = ErrorInfo(code="bad_problem", message="room R1 does not exist") if outcome is Outcome.FAILED else None
+    end = job.completed(outcome, error=error)
+    state = state_after(job.requested(), job.progress(10), end)
+    body = picture(state, Revision(1, 3))
+    assert (body["progress"], body["status"], body["stage"]) == (100.0, outcome.value, "finished")
+    assert body["message"] == "room R1 does not exist" or error is None
+    assert result_summary(state, end)["variants"] == [] or outcome not in (Outcome.FAILED, Outcome.CANCELLED)
+
+
+def test_a_stop_that_was_asked_for_is_told_at_once() -> None:
+    job = JobEvents()
+    state = state_after(job.requested(), job.progress(10), job.control(ControlAction.STOP))
+    assert picture(state, Revision(1, 3))["message"].startswith("stopping")
+
+
+def test_a_summary_counts_and_never_carries_a_timetable() -> None:
+    job = JobEvents(variants=2)
+    end = job.completed()
+    summary = result_summary(state_after(job.requested(), end), end)
+    assert [v["placed"] for v in summary["variants"]] == [3, 3]
+    assert "placements" not in str(summary)
+
+
+@given(st.integers(0, 10**14), st.integers(0, 10**9))
+def test_a_revision_survives_its_text(epoch: int, version: int) -> None:
+    assert Revision.parse(str(Revision(epoch, version))) == (epoch, version)
+
+
+@given(st.text(max_size=50))
+def test_any_text_is_a_revision_or_none(text: str) -> None:
+    parsed = Revision.parse(text)
+    assert parsed is None or parsed.epoch >= 0
+
+
+@pytest.mark.parametrize("text", ["", "-", "1-", "-1", "1-2-3", "1.5-2", "٣-١", "9" * 40 + "-1"])
+def test_what_is_no_revision_is_none(text: str) -> None:
+    assert Revision.parse(text) is None
