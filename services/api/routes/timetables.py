@@ -125,7 +125,9 @@ def timetable_routes(
         job = await jobs.get(caller.organization_id, job_id)
         if job is None:
             raise not_found("job", "job_not_found")
-        variants = await results.variants(job_id, links.status(job_id)) if job.status.terminal else []
+        variants = []
+        if job.status.terminal:
+            variants = await results.variants(caller.organization_id, job_id, links.status(job_id))
         reports = job.state.variants.values() if job.state is not None else ()
         return JobDetailAnswer.model_validate(
             {

@@ -236,8 +236,13 @@ def _of(organization_id: UUID) -> Select[Any]:
             timetables.c.infeasibility,
             func.coalesce(job_states.c.updated_at, jobs.c.created_at).label("updated_at"),
         )
-        .outerjoin(job_states, job_states.c.job_id == jobs.c.id)
-        .outerjoin(timetables, timetables.c.job_id == jobs.c.id)
+        # Of the job's own organisation: whatever else was stored under its id is not its own.
+        .outerjoin(
+            job_states, (job_states.c.job_id == jobs.c.id) & (job_states.c.organization_id == jobs.c.organization_id)
+        )
+        .outerjoin(
+            timetables, (timetables.c.job_id == jobs.c.id) & (timetables.c.organization_id == jobs.c.organization_id)
+        )
         .where(jobs.c.organization_id == organization_id)
     )
 

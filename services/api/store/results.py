@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.events.solve import Provenance
 from schemas.problem.read import ProblemFormat
-from schemas.tables import jobs, problems, solve_jobs, timetable_variants
+from schemas.tables import jobs, problems, solve_jobs, timetable_variants, timetables
 from schemas.timetable import Score
 from services.api.bodies import VariantAnswer
 
@@ -32,18 +32,22 @@ class Results:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def variants(self, job_id: UUID, url: str) -> list[VariantAnswer]:
-        """The finished variants of a job that the caller may see (asked before); `url` is the job's own."""
+    async def variants(self, organization_id: UUID, job_id: UUID, url: str) -> list[VariantAnswer]:
+        """The finished variants of a job; `url` is the job's own."""
         table = timetable_variants.c
-        query = select(
-            table.variant,
-            table.score,
-            table.optimal,
-            table.lower_bound,
-            table.elapsed_s,
-            table.violations,
-            table.provenance,
-        ).where(table.job_id == job_id)
+        query = (
+            select(
+                table.variant,
+                table.score,
+                table.optimal,
+                table.lower_bound,
+                table.elapsed_s,
+                table.violations,
+                table.provenance,
+            )
+            .join(timetables, timetables.c.job_id == table.job_id)
+            .where(table.job_id == job_id, timetables.c.organization_id == organization_id)
+        )
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query.order_by(table.variant))).all()
         return [
@@ -65,8 +69,10 @@ class Results:
         query = (
             select(timetable_variants.c.sha256)
             .join(jobs, jobs.c.id == timetable_variants.c.job_id)
+            .join(timetables, timetables.c.job_id == timetable_variants.c.job_id)
             .where(
                 jobs.c.organization_id == organization_id,
+                timetables.c.organization_id == organization_id,
                 timetable_variants.c.job_id == job_id,
                 timetable_variants.c.variant == variant,
             )
