@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import uuid
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +43,10 @@ def a_problem() -> dict[str, Any]:
         "rooms": [{"id": "r", "capacity": 10}],
         "instructors": [{"id": "i"}],
         "courses": [
-            {"id": "x", "configs": [{"id": "k", "subparts": [{"id": f"s{n}", "classes": [classes[n]]} for n in range(2)]}]}
+            {
+                "id": "x",
+                "configs": [{"id": "k", "subparts": [{"id": f"s{n}", "classes": [classes[n]]} for n in range(2)]}],
+            }
         ],
     }
 
@@ -117,6 +122,14 @@ async def attempt_ends(engine: AsyncEngine, job_id: UUID) -> list[str | None]:
         return list((await connection.scalars(statement.order_by(solve_attempts.c.token))).all())
 
 
+async def started_at(engine: AsyncEngine, token: int) -> datetime:
+    """When a claim was made."""
+    async with engine.connect() as connection:
+        found = await connection.scalar(select(solve_attempts.c.started_at).where(solve_attempts.c.token == token))
+    assert isinstance(found, datetime)
+    return found
+
+
 async def let_leases_run_out(engine: AsyncEngine) -> None:
     """What a lease's length of silence does, without the wait."""
     async with engine.begin() as connection:
@@ -129,3 +142,20 @@ async def make_due(engine: AsyncEngine) -> None:
     """What a retry's delay does, without the wait."""
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE solve_tasks SET run_after = clock_timestamp() WHERE status = 'queued'"))
+
+
+def a_long_search(seed: int = 1) -> str:
+    """A CB-CTT problem of 360 lectures whose cost cannot reach 0, so that its search uses all its time.
+
+    No room is large enough for most courses, and curricula pull lectures together while courses spread them: no exact
+    method proves anything about it within minutes.
+    """
+    draw = random.Random(seed)  # noqa: S311  # a problem, no secret
+    courses = [f"c{n:03} t{n % 50} 3 3 {draw.randint(20, 90)}" for n in range(120)]
+    rooms = [f"r{n} {15 + 5 * n}" for n in range(11)]
+    curricula = [f"q{n} 4 {' '.join(f'c{m:03}' for m in draw.sample(range(120), 4))}" for n in range(50)]
+    counts = [("Courses", courses), ("Rooms", rooms), ("Curricula", curricula)]
+    head = ["Name: long", *(f"{name}: {len(lines)}" for name, lines in counts[:2]), "Days: 5", "Periods_per_day: 8"]
+    head += [f"Curricula: {len(curricula)}", "Constraints: 0"]
+    sections = [line for name, lines in counts for line in ("", f"{name.upper()}:", *lines)]
+    return "\n".join([*head, *sections, "", "UNAVAILABILITY_CONSTRAINTS:", "", "END.", ""])

@@ -1,0 +1,107 @@
+"""Solver replicas that are killed, frozen, asked to leave or too slow: no job is lost, none ends twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+
+import psutil
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from deploy.local.addresses import Addresses
+from schemas.events import ControlAction, Outcome
+from tests.integration.solver.building import a_long_search, attempt_ends, task_row
+from tests.integration.solver.replicas import Solvers, a_world, accepted_by_the_referee, eventually
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Addresses]:
+    with a_world() as addresses:
+        yield addresses
+
+
+@pytest.fixture
+async def engine(world: Addresses) -> AsyncIterator[AsyncEngine]:
+    made = create_async_engine(world.database_url)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+def solvers(world: Addresses, engine: AsyncEngine, tmp_path: Path) -> Iterator[Solvers]:
+    with ExitStack() as exits:
+        yield Solvers(world, engine, tmp_path, exits)
+
+
+async def test_another_replica_takes_over_from_a_killed_one_and_no_child_outlives_it(solvers: Solvers) -> None:
+    doomed = solvers.start("doomed")
+    event = await solvers.request()
+    saved = await solvers.checkpointed(event.job_id)
+    heir = solvers.start("heir")
+    children = doomed.children()
+    doomed.signal("SIGKILL")
+    killed_at = monotonic()
+
+    async def taken_over() -> bool:
+        row = await task_row(solvers.engine, event.job_id)
+        return bool(row.status == "running" and row.attempt == 2)
+
+    await eventually("the take-over", taken_over)
+    assert monotonic() - killed_at < 10, "the lease is 3 s"
+    assert not psutil.wait_procs(children, timeout=5)[1]
+    resumed = await solvers.checkpointed(event.job_id, attempt=2)
+    await solvers.jobs.control(event.job_id, event.organization_id, ControlAction.STOP)
+    end = await solvers.end(event.job_id)
+    assert resumed.checkpoint_score["total"] <= saved.checkpoint_score["total"]
+    assert end.token > saved.token
+    assert "job_ended" in heir.log()
+    assert await attempt_ends(solvers.engine, event.job_id) == ["lease_expired", "stopped"]
+
+
+async def test_a_replica_that_is_asked_to_leave_hands_its_search_over_within_ten_seconds(solvers: Solvers) -> None:
+    leaving = solvers.start("leaving", SOLVER_CHECKPOINT_S="60")
+    event = await solvers.request(seconds=60)
+
+    async def searching() -> bool:
+        return any("horarium_solver_first_progress_seconds_count 1" in line for line in leaving.metrics().splitlines())
+
+    await eventually("the search", searching)
+    asked_at = monotonic()
+    assert leaving.stop() in (0, -15), "the server passes the signal on after its orderly end"
+    assert monotonic() - asked_at < 10
+
+    row = await task_row(solvers.engine, event.job_id)
+    assert (row.status, row.lease_until) == ("queued", None)
+    assert row.checkpoint_zstd is not None, "what was found is not lost"
+    assert await attempt_ends(solvers.engine, event.job_id) == ["released"]
+    await solvers.jobs.control(event.job_id, event.organization_id, ControlAction.CANCEL)
+
+
+async def test_a_frozen_replica_that_thaws_after_its_lease_changes_nothing(solvers: Solvers) -> None:
+    frozen = solvers.start("frozen")
+    event = await solvers.request()
+    await solvers.checkpointed(event.job_id)
+    frozen.signal("SIGSTOP")
+    solvers.start("heir")
+    await solvers.checkpointed(event.job_id, attempt=2)
+    frozen.signal("SIGCONT")
+
+    async def gave_up() -> bool:
+        return "lease_lost" in frozen.log()
+
+    await eventually("the frozen one to notice", gave_up)
+    await solvers.jobs.control(event.job_id, event.organization_id, ControlAction.STOP)
+    end = await solvers.end(event.job_id)
+    assert end.attempt == 2
+    assert await attempt_ends(solvers.engine, event.job_id) == ["lease_expired", "stopped"]
+
+
+async def test_a_job_over_its_hard_limit_ends_timed_out_with_its_best(solvers: Solvers) -> None:
+    solvers.start(SOLVER_HARD_LIMIT_S="4")
+    event = await solvers.request(seconds=60)
+    end = await solvers.end(event.job_id, within_s=20)
+    assert end.outcome is Outcome.TIMED_OUT
+    assert accepted_by_the_referee(end, a_long_search())
