@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 
 import numpy as np
@@ -152,6 +153,15 @@ def test_the_same_seed_and_move_budget_give_the_same_timetable() -> None:
     assert first.assignment.rooms.tolist() == again.assignment.rooms.tolist()
     assert first.moves == again.moves == 50_000
     assert first.assignment.times.tolist() != other.assignment.times.tolist()
+
+
+def test_searches_in_threads_do_not_disturb_one_another() -> None:
+    problem = a_curriculum_problem(courses=20)
+    seeds = (3, 4, 3)
+    with ThreadPoolExecutor(max_workers=3) as threads:
+        found = list(threads.map(lambda s: _search(problem, Limits(GENEROUS_SECONDS, seed=s, moves=50_000)), seeds))
+    alone = _search(problem, Limits(GENEROUS_SECONDS, seed=3, moves=50_000))
+    assert found[0].assignment.times.tolist() == found[2].assignment.times.tolist() == alone.assignment.times.tolist()
 
 
 def test_a_solvable_problem_is_solved_without_violations() -> None:

@@ -38,7 +38,8 @@ class Schedule:
 
     A violation weighs `hard_weight` points of cost; while the current timetable has violations at a temperature below
     `growth_below`, the weight grows by e ** (`growth` x share of the budget) up to `hard_weight_limit`. If no timetable
-    without violations was met in `patience` of the slow cooling, it starts again with twice the weight on what is left.
+    without violations was met in `patience` of the slow cooling, it starts again, on what is left of the budget, with
+    twice the weight and at `rescue` times that weight.
 
     `exchange_share` of the moves exchange two random lectures' places. The others take one lecture to a random cell.
     If exactly one lecture is in the way there, `pursue_share` of them exchange places with that one (a two-step Kempe
@@ -55,6 +56,7 @@ class Schedule:
     growth: float = 33.0
     growth_below: float = 4.0
     patience: float = 1 / 3
+    rescue: float = 0.3
     exchange_share: float = 0.1
     pursue_share: float = 0.8
     keep_room_share: float = 0.3
@@ -85,6 +87,9 @@ class _Cooling:
             self._restart(share)
             self.hard_weight *= 2.0
             self._limit *= 2.0
+            # Feasibility first: so hot that costs hardly count, and cooled with a weight that has violations freeze out
+            # long before costs do.
+            self._first = max(self._hottest, self._plan.rescue * self.hard_weight)
         hot = self._temperature(share)
         if hard > 0 and hot < self._plan.growth_below * self._scale:
             grown = self.hard_weight * math.exp(self._plan.growth * (share_after - share))
