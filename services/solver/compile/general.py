@@ -188,7 +188,7 @@ def _blocked(expanded: ExpandedProblem) -> tuple[UInt8s, Int64s]:
 
 
 def _pairs(expanded: ExpandedProblem, listed: Sequence[int], alternatives: bool) -> tuple[Int64s, Int64s]:
-    """The pairs (i, j), both ways, of a set; unless `alternatives`, only those that one student could attend together."""
+    """The pairs (i, j), both ways, of a set; without `alternatives` only those that one student could attend."""
     if len(listed) ** 2 > MAX_PAIRS:
         raise _too_many_pairs()
     members = np.array(listed, np.int64)
@@ -256,7 +256,7 @@ def _too_many_pairs() -> InvalidProblemError:
             Finding(
                 "problem_too_large",
                 "/curricula",
-                f"Curricula and instructors tie more than {MAX_PAIRS:,} pairs of classes; split them into smaller sets.",
+                f"Curricula and instructors tie more than {MAX_PAIRS:,} pairs of classes; split the sets.",
             )
         ]
     )

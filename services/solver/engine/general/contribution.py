@@ -1,8 +1,8 @@
 """What a class contributes to the objective where it is, and where it might go: evaluation and relocation.
 
-Owns the exact deltas of class moves. Every term of the objective that involves a class is in its contribution (a rule on
-a set counts whole for each member), so a move's delta is the new contribution less the old one; the old one is kept in
-`own`. Must not know which moves are tried, nor why.
+Owns the exact deltas of class moves. Every term of the objective that involves a class is in its contribution (a rule
+on a set counts whole for each member), so a move's delta is the new contribution less the old one; the old one is kept
+in `own`. Must not know which moves are tried, nor why.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array
+from services.solver.engine.general.jit import INNER, Array, Int
 from services.solver.engine.general.layout import (
     CON_MEASURE,
     CON_WEIGHT,
@@ -68,7 +68,7 @@ def count_pairs(
     rooms: Array,
     time: Array,
     st: Array,
-) -> int:
+) -> Int:
     """Pairs of class i, in time u and room r, that violate pair rule k."""
     kind, a = rules[k, RULE_KIND], rules[k, RULE_A]
     count = 0
@@ -109,7 +109,7 @@ def evaluate(
     con: Array,
     mates: Array,
     work: Array,
-) -> tuple[int, int, int]:
+) -> tuple[Int, Int, Int]:
     """(violations, their weight, cost) of class i in time u and room r.
 
     All terms are >= 0, so it stops as soon as the partial sum exceeds `bound`; the result is then incomplete, and its
@@ -205,7 +205,7 @@ def room_conflicts(
     time: Array,
     st: Array,
     own: Array,
-) -> tuple[int, int]:
+) -> tuple[Int, Int]:
     """Add (sign 1) or take away (-1) the conflicts of class i with the others in room r; returns the change for i."""
     hard, weight = 0, 0
     if r < par[PAR_NO_ROOM]:
@@ -239,7 +239,7 @@ def rule_change(
     own: Array,
     con: Array,
     work: Array,
-) -> tuple[int, int, int]:
+) -> tuple[Int, Int, Int]:
     """Bring rule k and its members' contributions up to date with class i going to time u and room r."""
     hard_rule = rules[k, RULE_HARD] == 1
     change = 0
@@ -318,7 +318,7 @@ def relocate(
     con: Array,
     mates: Array,
     work: Array,
-) -> tuple[int, int, int]:
+) -> tuple[Int, Int, Int]:
     """Put class i in time u and room r; returns the exact change of (violations, their weight, cost).
 
     Every contribution that changes is brought up to date, so nothing has to be evaluated again afterwards.

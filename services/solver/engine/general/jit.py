@@ -11,11 +11,15 @@ function again in each caller; loops instead of slice assignments.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+# What compiled functions return: numba's int64, float64 and boolean. Any to mypy, as the elements of arrays are.
+Int: TypeAlias = Any
+Float: TypeAlias = Any
+Bool: TypeAlias = Any
 
 # Called from Python: compiled once per machine, kept on disk with everything that it calls.
 KERNEL: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}

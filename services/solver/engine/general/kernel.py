@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, relocate
-from services.solver.engine.general.jit import INNER, KERNEL, Array
+from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
 from services.solver.engine.general.layout import (
     NEXT,
     OWN_HARD,
@@ -67,6 +67,7 @@ LONG_CHAINS = 0.15
 # Share of student moves among the requests, and of class moves among the classes, that something is wrong with.
 HOT_SHARE = 0.75
 BAD_SHARE = 0.25
+BAD_CHAINS = 0.5
 # Rooms looked at for one that is free at the time drawn.
 ROOM_TRIES = 3
 
@@ -85,7 +86,7 @@ def draw_option(
     st: Array,
     own: Array,
     rng: Array,
-) -> tuple[int, int, int, int]:
+) -> tuple[Int, Int, Int, Int]:
     """A random option of class i: (time, room, their weighted penalties); another time, another room, or both."""
     u, r = np.int64(time[i]), np.int64(st[i, ROOM])
     time_penalty, room_penalty = own[i, OWN_TIME], own[i, OWN_ROOM]
@@ -126,7 +127,7 @@ def find_obstacle(
     st: Array,
     con: Array,
     rng: Array,
-) -> int:
+) -> Int:
     """A random class that is in a violation with class i where it is now; -1 if none."""
     u, r, p = time[i], st[i, ROOM], place[i]
     found = -1
@@ -205,7 +206,7 @@ def move_class(
     work: Array,
     log: Array,
     rng: Array,
-) -> bool:
+) -> Bool:
     """Try a random option of class i; with `depth` > 0 push out what stands in its way, up to `depth` classes.
 
     Accepted if the weighted change of everything together is at most `threshold`, else undone.
@@ -213,7 +214,6 @@ def move_class(
     soft_on = par[PAR_SOFT_ON]
     total = 0.0
     steps = 0
-    limit = threshold
     while True:
         # The chain's first class takes one random option, the ones pushed out the best of a few.
         tries = 1 if steps == 0 else CHAIN_OPTIONS
@@ -224,17 +224,17 @@ def move_class(
             u, r, tp, rp = draw_option(i, times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng)
             if u == time[i] and r == st[i, ROOM]:
                 continue
-            # A chain's first step is taken whatever it costs: it is judged by what it costs after the relocation.
-            if steps == 0 and depth > 0:
-                best_u, best_r, best_tp, best_rp = u, r, tp, rp
-                best_delta = 0.0
-                continue
-            bound = present + min(limit - total if depth <= steps else math.inf, best_delta)
-            _, weight, soft = evaluate(
+            bound = present + min(threshold - total if depth <= steps else math.inf, best_delta)
+            hard, weight, soft = evaluate(
                 i, u, r, tp + rp, bound, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules,
                 par, rooms, time, place, st, own, con, mates, work,
             )  # fmt: skip
             delta = float(weight + soft * soft_on - present)
+            if steps == 0 and delta > threshold:
+                # A chain can mend the violations that its first step adds, not its cost.
+                added = (soft - own[i, OWN_SOFT]) * soft_on
+                if depth == 0 or hard <= own[i, OWN_HARD] or added > soft_bound:
+                    return False
             if delta < best_delta and present + delta <= bound:
                 best_delta = delta
                 best_u, best_r, best_tp, best_rp = u, r, tp, rp
@@ -246,14 +246,14 @@ def move_class(
         log[steps, 3] = own[i, OWN_TIME]
         log[steps, 4] = own[i, OWN_ROOM]
         steps += 1
-        hard, weight, soft = relocate(
+        _, weight, soft = relocate(
             i, best_u, best_r, best_tp, best_rp, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
             rules, par, rooms, time, place, st, own, con, mates, work,
         )  # fmt: skip
         total += weight + soft * soft_on
         if total <= threshold:
             return True
-        if steps > depth or (steps == 1 and (hard <= 0 or soft * soft_on > soft_bound)):
+        if steps > depth:
             break
         i = find_obstacle(i, times, gaps, travel, classes, pool, rules, par, rooms, time, place, st, con, rng)
         if i < 0:
@@ -335,12 +335,14 @@ def anneal(
                 q = np.int64(course_requests[r0 + below(rng, courses[course, COURSE_REQ_END] - r0)])
         elif n_movable > 0:
             i = np.int64(movable[below(rng, n_movable)])
+            share = chain_share
             if par[PAR_BAD] > 0 and par[PAR_HARD] > 0 and unit(rng) < BAD_SHARE:
                 j = np.int64(bad[below(rng, par[PAR_BAD])])
                 if own[j, OWN_HARD] > 0:
                     i = j
+                    share = BAD_CHAINS
             depth = 0
-            if unit(rng) <= chain_share:
+            if unit(rng) <= share:
                 depth = 1
                 if unit(rng) < LONG_CHAINS:
                     depth = MAX_CHAIN - 2
@@ -349,15 +351,16 @@ def anneal(
                 soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log, rng,
             )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.
-        if step % par[PAR_CHECK] == 0 or step == n - 1 or (par[PAR_HARD] == 0 and par[PAR_BEST_HARD] > 0):
-            if par[PAR_HARD] < par[PAR_BEST_HARD] or (
-                par[PAR_HARD] == par[PAR_BEST_HARD] and par[PAR_SOFT] < par[PAR_BEST_SOFT]
-            ):
-                par[PAR_BEST_HARD] = par[PAR_HARD]
-                par[PAR_BEST_SOFT] = par[PAR_SOFT]
-                for c in range(time.shape[0]):
-                    best_time[c] = time[c]
-                    best_room[c] = st[c, ROOM]
-                for s in range(slots.shape[0]):
-                    best_slots[s] = slots[s]
+        if step % par[PAR_CHECK] != 0 and step < n - 1 and (par[PAR_HARD] > 0 or par[PAR_BEST_HARD] == 0):
+            continue
+        if par[PAR_HARD] < par[PAR_BEST_HARD] or (
+            par[PAR_HARD] == par[PAR_BEST_HARD] and par[PAR_SOFT] < par[PAR_BEST_SOFT]
+        ):
+            par[PAR_BEST_HARD] = par[PAR_HARD]
+            par[PAR_BEST_SOFT] = par[PAR_SOFT]
+            for c in range(time.shape[0]):
+                best_time[c] = time[c]
+                best_room[c] = st[c, ROOM]
+            for s in range(slots.shape[0]):
+                best_slots[s] = slots[s]
     par[PAR_MOVES] += n

@@ -1,6 +1,7 @@
 """The general search's problem: frozen arrays, built once by the compiler and shared by every search on it.
 
-Owns the layout of the arrays (column numbers, codes of distribution types; constants to numba). Must not know how they are filled or searched.
+Owns the layout of the arrays (column numbers, codes of distribution types; constants to numba). Must not know how they
+are filled or searched.
 
 Two layouts keep the kernels quick to call and quick to compile (an argument that is an array costs seven machine words
 per call): rows of integers per class, and one flat `pool` that every variable-length list lives in.

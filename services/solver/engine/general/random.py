@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array
+from services.solver.engine.general.jit import INNER, Array, Float, Int
 
 
 @njit(**INNER)
-def draw(rng: Array) -> int:
+def draw(rng: Array) -> Int:
     """32 random bits."""
     x = rng[0]
     x ^= x >> np.uint64(12)
@@ -24,13 +24,13 @@ def draw(rng: Array) -> int:
 
 
 @njit(**INNER)
-def below(rng: Array, n: int) -> int:
+def below(rng: Array, n: int) -> Int:
     """A random whole number in [0, n), n up to 2^31 (multiplication instead of division: no bias that matters)."""
     return (draw(rng) * n) >> 32
 
 
 @njit(**INNER)
-def unit(rng: Array) -> float:
+def unit(rng: Array) -> Float:
     """A random number in (0, 1]."""
     return (draw(rng) + 1) / 4294967296.0
 

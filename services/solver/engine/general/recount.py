@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, Array
+from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
 from services.solver.engine.general.layout import PAR_NO_ROOM, PAR_STUDENT, PREVIOUS, ROOM, ROOM_BLOCKED, ROOM_PLACE
 from services.solver.engine.general.model import (
     CLASH_AT,
@@ -64,7 +64,7 @@ def rule_measure(
     time: Array,
     st: Array,
     work: Array,
-) -> int:
+) -> Int:
     """How far rule k is from holding: violated pairs, or the measure of the whole set."""
     if rules[k, RULE_WHOLE] == 1:
         nobody = np.int64(-1)
@@ -93,7 +93,7 @@ def rule_measure(
 
 
 @njit(**INNER)
-def penalty_of(option: int, at: int, length: int, pool: Array) -> int:
+def penalty_of(option: int, at: int, length: int, pool: Array) -> Int:
     """The penalty of an option in a list of (index, penalty) pairs; 0 if it is not there."""
     for m in range(at, at + 2 * length, 2):
         if pool[m] == option:
@@ -104,7 +104,7 @@ def penalty_of(option: int, at: int, length: int, pool: Array) -> int:
 @njit(**INNER)
 def sectioned(
     student: int, course: int, classes: Array, configs: Array, attended_start: Array, attended: Array
-) -> bool:
+) -> Bool:
     """True if the student has one class of every subpart of one configuration of the course, with their parents."""
     config, n = -1, 0
     lo, hi = attended_start[student], attended_start[student + 1]

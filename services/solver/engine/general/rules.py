@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array
+from services.solver.engine.general.jit import INNER, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_DAYS,
     PAR_DISTRIBUTION,
@@ -60,7 +60,7 @@ from services.solver.engine.general.model import (
 
 
 @njit(**INNER)
-def gap_between(u: int, v: int, times: Array, gaps: Array) -> int:
+def gap_between(u: int, v: int, times: Array, gaps: Array) -> Int:
     """Slots between two times where they meet: negative if they overlap, NEVER_MEET without a common day and week."""
     if gaps.shape[0] > 0:
         return np.int64(gaps[u, v])
@@ -81,7 +81,7 @@ def pair_violated(
     gaps: Array,
     travel: Array,
     rooms: Array,
-) -> bool:
+) -> Bool:
     """True if the pair rule does not hold for (time u, room r), listed first, and (time v, room s).
 
     Two classes without a room comply with SameRoom and with DifferentRoom alike.
@@ -113,17 +113,17 @@ def pair_violated(
     if kind == OVERLAP:
         return gap_between(u, v, times, gaps) >= 0
     column = DAYS
-    if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:
+    if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:  # noqa: SIM109 - numba builds a tuple for `in`
         column = WEEKS
     one, two = times[u, column], times[v, column]
-    if kind == DIFFERENT_DAYS or kind == DIFFERENT_WEEKS:
+    if kind == DIFFERENT_DAYS or kind == DIFFERENT_WEEKS:  # noqa: SIM109 - as above
         return one & two != 0
     both = one | two
     return both != one and both != two
 
 
 @njit(**INNER)
-def bits_set(x: int) -> int:
+def bits_set(x: int) -> Int:
     count = 0
     while x:
         x &= x - 1
@@ -145,11 +145,11 @@ def set_measure(
     time: Array,
     st: Array,
     work: Array,
-) -> int:
+) -> Int:
     """How far rule k on a whole set is from holding, with class i in time u and room r instead of where it is."""
     kind, limit, apart = rules[k, RULE_KIND], rules[k, RULE_A], rules[k, RULE_B]
     at, end = rules[k, RULE_AT], rules[k, RULE_END]
-    if kind == MAX_DAYS or kind == MIN_WORKING_DAYS:
+    if kind == MAX_DAYS or kind == MIN_WORKING_DAYS:  # noqa: SIM109 - as above
         days = 0
         for m in range(at, end):
             v = u if pool[m] == i else time[pool[m]]
@@ -202,7 +202,7 @@ def day_measure(
     par: Array,
     time: Array,
     work: Array,
-) -> int:
+) -> Int:
     """MaxDayLoad, MaxBreaks, MaxBlock: excess summed over the days of every week."""
     n = 0
     all_days = 0
@@ -245,7 +245,7 @@ def day_measure(
 
 
 @njit(**INNER)
-def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week: int, times: Array, work: Array) -> int:
+def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week: int, times: Array, work: Array) -> Int:
     """The excess on one day of one week; `work[at:end]` are the day's times by start."""
     load = 0
     blocks = 0
@@ -275,8 +275,8 @@ def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week:
 
 
 @njit(**INNER)
-def soft_cost(k: int, measure: int, rules: Array, par: Array) -> int:
-    """The weighted cost of soft rule k at a measure; the three rules per day divide by the number of weeks, at the end."""
+def soft_cost(k: int, measure: int, rules: Array, par: Array) -> Int:
+    """The weighted cost of soft rule k at a measure; the rules per day divide by the number of weeks, at the end."""
     if rules[k, RULE_HARD] == 1:
         return 0
     amount = rules[k, RULE_PENALTY] * measure

@@ -49,9 +49,13 @@ class Phase:
     soft_on: bool = True
 
 
-TOGETHER = Phase(until=1.0, hot=15.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.15, student_share=0.25)
+# Without soft costs a timetable without violations is found soonest, and with it something to fall back on.
+CONSTRUCT = Phase(
+    until=0.1, hot=20.0, cold=2.0, hard_weight=100.0, growth=10.0, chain_share=0.3, student_share=0.1, soft_on=False
+)
+TOGETHER = Phase(until=1.0, hot=30.0, cold=0.3, hard_weight=1_000.0, growth=30.0, chain_share=0.15, student_share=0.25)
 WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=20.0, chain_share=0.15, student_share=0.25)
-# When violations are left after a third of the budget: soft costs off until they are gone, then a weight that keeps them away.
+# Violations left after a third of the budget: soft costs off until they are gone, then a weight that keeps them away.
 FEASIBILITY_AFTER = 1 / 3
 FEASIBILITY = Phase(
     until=0.85, hot=60.0, cold=3.0, hard_weight=100.0, growth=2.0, chain_share=0.3, student_share=0.1, soft_on=False
@@ -137,8 +141,8 @@ class _Search:
         self._scale = soft_scale(model)
         self._target = max(limits.target, option_bound(model))
         self._state = State(model, limits.seed)
-        self._first = TOGETHER if start is None else WARM
-        self._state.load(start, self._weight(self._first))
+        self._first = CONSTRUCT if start is None else WARM
+        self._state.load(start, self._weight(self._first), self._first.soft_on)
         self._budget.search_begins()
         self._best_seen: tuple[int, int] | None = None
         self._parts: dict[str, int] = {}
@@ -153,7 +157,10 @@ class _Search:
 
     def run(self) -> Iterator[None]:
         """One step per slice."""
-        yield from self._anneal(self._first, stop_when_bad_after=FEASIBILITY_AFTER)
+        if self._first is CONSTRUCT:
+            yield from self._anneal(CONSTRUCT, stop_when_feasible=True)
+            self._state.restart_from_best(self._weight(TOGETHER), soft_on=True)
+        yield from self._anneal(WARM if self._first is WARM else TOGETHER, stop_when_bad_after=FEASIBILITY_AFTER)
         while self._budget.share < FEASIBILITY.until and self.best_rank[0] > 0:
             self._state.restart_from_best(self._weight(FEASIBILITY), soft_on=False)
             yield from self._anneal(FEASIBILITY, stop_when_feasible=True)
@@ -218,8 +225,8 @@ def search_general(
 ) -> Outcome:
     """Search until a limit is reached or `should_stop()`; both callbacks are called between slices of about 0.15 s.
 
-    `start` is continued from and never worsened: the outcome ranks at least as well. Its classes without a (valid) place
-    get a random one, its incomplete sectionings are made anew.
+    `start` is continued from and never worsened: the outcome ranks at least as well. Its classes without a (valid)
+    place get a random one, its incomplete sectionings are made anew.
     """
     began = clock.perf_counter()
     search = _Search(model, limits, began, start)

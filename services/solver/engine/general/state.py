@@ -137,12 +137,13 @@ class State:
             self.chosen,
         )
 
-    def load(self, start: Assignment | None, base: int) -> None:
+    def load(self, start: Assignment | None, base: int, soft_on: bool = True) -> None:
         """Take over `start` as far as it fits the problem, fill the rest at random, section every request.
 
-        `base` is the weight of a hard violation.
+        `base` is the weight of a hard violation; without `soft_on` soft costs do not count in acceptance.
         """
         m = self.model
+        self.par[PAR_SOFT_ON] = int(soft_on)
         nowhere = np.full(m.n_classes, -1, np.int64)
         if start is None:
             self._place(nowhere, nowhere)
@@ -152,8 +153,8 @@ class State:
             self._take_sections(start)
         self._build(base)
         loading.first_fit(
-            m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own, self.mates,
-            *self._student_side(), self.pick, self.swap, self.rng,
+            m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own,
+            self.mates, *self._student_side(), self.pick, self.swap, self.rng,
         )  # fmt: skip
         self.keep_as_best()
 
@@ -211,7 +212,8 @@ class State:
         fits = (n > 0) & (n == m.configs[config, 1] - m.configs[config, 0])
         parent = rows[:, PARENT]
         wrong = (rows[:, CONFIG] != config[request]) | (self.slots[at + rows[:, SLOT]] != listed)
-        wrong |= (parent >= 0) & (self.slots[at + m.classes[parent, SLOT]] != parent)
+        parent_at = np.where(parent >= 0, at + m.classes[parent, SLOT], 0)
+        wrong |= (parent >= 0) & (self.slots[parent_at] != parent)
         fits[request[wrong]] = False
         self.chosen[:] = np.where(fits, config, -1)
         width = m.requests[:, REQ_LEN]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, Array
+from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
 from services.solver.engine.general.layout import (
     MATES_LEN,
     OWN_SOFT,
@@ -123,7 +123,7 @@ def conflicts(
     time: Array,
     place: Array,
     slots: Array,
-) -> int:
+) -> Int:
     """Student conflicts of the classes picked[at : at + n] among themselves and with the student's other classes."""
     count = 0
     for k in range(at, at + n):
@@ -156,7 +156,7 @@ def pick_sections(
     slots: Array,
     pick: Array,
     rng: Array,
-) -> int:
+) -> Int:
     """Find a complete sectioning of request q in a configuration, with seats left; returns its length, 0 if none.
 
     `pick[0:n]` receives the classes. With `forced` >= 0 that class and its parents are taken; elsewhere the request's
@@ -291,8 +291,8 @@ def move_student(
     pick: Array,
     swap: Array,
     rng: Array,
-) -> bool:
-    """Try another sectioning of request q: free seats if there are, else an exchange with another request of the course.
+) -> Bool:
+    """Try another sectioning of request q: free seats if there are, else an exchange within the course.
 
     Accepted if the weighted change is at most `threshold`. An unsectioned request takes any seats it can get.
     """
@@ -392,7 +392,7 @@ def list_hot(
     slots: Array,
     chosen: Array,
     hot: Array,
-) -> int:
+) -> Int:
     """List the requests that are unsectioned, in a class over its limit or in a student conflict; returns how many."""
     n = 0
     for q in range(requests.shape[0]):

@@ -1,0 +1,229 @@
+"""The general search: counts equal the referee's, caches stay exact, results repeat, starts kept, stops honoured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.problem.expand import ExpandedProblem, expand
+from schemas.problem.model import Class, Config, Course, DistributionType, Problem, Student, Subpart, Time, TimeOption
+from schemas.referee.judge import judge
+from services.solver.compile import general as compiler
+from services.solver.compile.general import compile_general
+from services.solver.engine.general.layout import PAR_HARD, PAR_SOFT
+from services.solver.engine.general.model import GeneralModel
+from services.solver.engine.general.recount import HARD_PARTS, SOFT_PARTS
+from services.solver.engine.general.search import score_general, search_general, warm_up
+from services.solver.engine.general.state import State
+from services.solver.engine.search import Assignment, Limits, Outcome, Progress
+from services.solver.jit_cache import use_jit_cache
+from tests.unit.engine.general_problems import a_general_problem, timetable_of, with_faults
+
+GENEROUS_SECONDS = 120.0
+Seeds = st.integers(0, 10**6)
+property_test = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    use_jit_cache()
+    warm_up()
+
+
+def _model(seed: int) -> tuple[ExpandedProblem, GeneralModel]:
+    expanded = expand(a_general_problem(seed))
+    return expanded, compile_general(expanded)
+
+
+def _search(
+    model: GeneralModel,
+    *,
+    moves: int = 20_000,
+    seed: int = 1,
+    start: Assignment | None = None,
+    on_progress: Callable[[Progress, Callable[[], Assignment]], None] = lambda progress, read: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    limits = Limits(seconds=GENEROUS_SECONDS, seed=seed, moves=moves)
+    return search_general(model, limits, on_progress, should_stop, start)
+
+
+def _assert_referee_agrees(expanded: ExpandedProblem, model: GeneralModel, assignment: Assignment) -> set[str]:
+    """Both count the same; returns the parts that were not zero ("soft " before those of the cost)."""
+    hard, cost = score_general(model, assignment)
+    score = judge(expanded.problem, timetable_of(expanded, assignment)).score
+    assert hard == dict(score.hard)
+    assert cost == {part: amount for part, amount in score.cost.items() if amount}
+    return set(hard) | {f"soft {part}" for part in cost}
+
+
+@property_test
+@given(seed=Seeds)
+def test_counts_equal_the_referees_for_any_timetable(seed: int) -> None:
+    expanded, model = _model(seed)
+    state = State(model, seed)
+    state.load(None, 300)
+    _assert_referee_agrees(expanded, model, state.now())
+    state.anneal(2_000, 20.0, 1.0, 0.2, 0.4)
+    _assert_referee_agrees(expanded, model, state.now())
+    _assert_referee_agrees(expanded, model, state.best())
+    _assert_referee_agrees(expanded, model, with_faults(expanded, state.now(), seed))
+
+
+def test_the_property_test_reaches_every_part() -> None:
+    seen: set[str] = set()
+    for seed in range(40):
+        expanded, model = _model(seed)
+        state = State(model, seed)
+        state.load(None, 300)
+        seen |= _assert_referee_agrees(expanded, model, with_faults(expanded, state.now(), seed))
+    assert seen == set(HARD_PARTS) | {f"soft {part}" for part in SOFT_PARTS}
+
+
+@property_test
+@given(seed=Seeds)
+def test_totals_and_contributions_stay_exact_under_moves(seed: int) -> None:
+    _, model = _model(seed)
+    state = State(model, seed)
+    state.load(None, 300)
+    for soft_on in (True, False):
+        state.restart_from_best(300, soft_on)
+        for _ in range(3):
+            state.anneal(1_500, 30.0, 1.0, 0.3, 0.3)
+            hard, cost = state.score_now()
+            assert (sum(hard.values()), sum(cost.values())) == (state.par[PAR_HARD], state.par[PAR_SOFT])
+            kept = state.own.copy()
+            state.refresh(0)
+            assert (state.own == kept).all()
+            state.refresh(7)
+
+
+@property_test
+@given(seed=Seeds)
+def test_the_search_never_overfills_a_class(seed: int) -> None:
+    _, model = _model(seed)
+    outcome = _search(model, moves=1_000)
+    assert "class_limit" not in outcome.hard
+    assert "unplaced" not in outcome.hard
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=Seeds)
+def test_a_start_is_never_worsened(seed: int) -> None:
+    expanded, model = _model(seed)
+    good = _search(model, moves=4_000)
+    assert _search(model, moves=200, start=good.assignment, seed=2).rank <= good.rank
+    hard, cost = score_general(model, faulty := with_faults(expanded, good.assignment, seed))
+    assert _search(model, moves=200, start=faulty).rank <= (sum(hard.values()), sum(cost.values()))
+
+
+def test_an_overfull_start_is_relieved() -> None:
+    expanded, model = _model(3)
+    faulty = with_faults(expanded, _search(model).assignment, 3)
+    assert "class_limit" in score_general(model, faulty)[0]
+    assert "class_limit" not in _search(model, start=faulty).hard
+
+
+def test_the_same_seed_and_moves_give_the_same_timetable() -> None:
+    _, model = _model(5)
+    first, second, other = (_search(model, seed=s, moves=30_000) for s in (1, 1, 2))
+    for name in ("times", "rooms", "attended_start", "attended"):
+        assert (getattr(first.assignment, name) == getattr(second.assignment, name)).all()
+    assert (first.assignment.times != other.assignment.times).any()
+
+
+def test_searching_improves_on_the_first_timetable() -> None:
+    _, model = _model(7)
+    reports: list[Progress] = []
+    outcome = _search(model, moves=60_000, on_progress=lambda progress, _: reports.append(progress))
+    first = (reports[0].hard_violations, reports[0].cost)
+    assert outcome.rank < first
+    ranks = [(p.hard_violations, p.cost) for p in reports]
+    assert ranks == sorted(ranks, reverse=True)
+    assert [p.share for p in reports] == sorted(p.share for p in reports)
+
+
+def test_a_stop_ends_the_search_after_the_slice() -> None:
+    _, model = _model(1)
+    reports: list[Progress] = []
+    outcome = _search(
+        model,
+        moves=10**9,
+        on_progress=lambda progress, _: reports.append(progress),
+        should_stop=lambda: len(reports) >= 3,
+    )
+    assert len(reports) == 3
+    assert outcome.moves < 10**6
+
+
+def test_a_report_reads_the_best_timetable_at_that_moment() -> None:
+    _, model = _model(2)
+
+    def check(progress: Progress, read: Callable[[], Assignment]) -> None:
+        hard, cost = score_general(model, read())
+        assert (sum(hard.values()), sum(cost.values())) == (progress.hard_violations, progress.cost)
+        assert cost == progress.parts
+
+    _search(model, on_progress=check)
+
+
+def test_times_too_many_for_the_table_give_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    expanded, tabled = _model(4)
+    monkeypatch.setattr(compiler, "MAX_TABLED_TIMES", 0)
+    direct = compile_general(expanded)
+    assert len(direct.gaps) == 0
+    a, b = (_search(model, moves=10_000) for model in (tabled, direct))
+    assert a.rank == b.rank
+    assert (a.assignment.times == b.assignment.times).all()
+
+
+def _tight_problem(n: int) -> Problem:
+    """n students for n seats in two lectures with two laboratories each; the laboratories have no seat to spare."""
+    base = a_general_problem(0, types=())
+    time = [TimeOption(time="t0")]
+    lectures = [Class(id=f"lecture{k}", limit=n, times=time) for k in range(2)]
+    laboratories = [
+        Class(id=f"lab{k}", limit=n // 4, parent=f"lecture{k % 2}", times=[TimeOption(time=f"t{k}")]) for k in range(4)
+    ]
+    subparts = [Subpart(id="lab", classes=laboratories), Subpart(id="lecture", classes=lectures)]
+    return base.model_copy(
+        update={
+            "times": [Time(id=f"t{k}", weeks="1" * base.calendar.weeks, days="1", start=k, length=1) for k in range(4)],
+            "calendar": base.calendar.model_copy(update={"days": 1}),
+            "courses": [Course(id="only", configs=[Config(id="only", subparts=subparts)])],
+            "curricula": [],
+            "students": [Student(id=f"s{k}", courses=["only"]) for k in range(n)],
+        }
+    )
+
+
+def test_every_request_is_met_when_the_seats_just_suffice() -> None:
+    outcome = _search(compile_general(expand(_tight_problem(40))), moves=100)
+    assert outcome.hard == {}
+
+
+def test_a_request_beyond_the_seats_is_one_violation_and_no_class_is_over_its_limit() -> None:
+    problem = _tight_problem(40)
+    crowd = [*problem.students, *(Student(id=f"late{k}", courses=["only"]) for k in range(3))]
+    outcome = _search(compile_general(expand(problem.model_copy(update={"students": crowd}))), moves=1_000)
+    assert outcome.hard == {"unsectioned": 3}
+
+
+def test_a_pair_in_several_clash_sets_is_one_violation() -> None:
+    problem = a_general_problem(0, types=(DistributionType.SAME_ROOM,))
+    both = [Class(id=f"x{k}", limit=1, times=[TimeOption(time="t0")], instructors=["i0", "i1"]) for k in range(2)]
+    courses = [Course(id=c.id, configs=[Config(id=c.id, subparts=[Subpart(id=c.id, classes=[c])])]) for c in both]
+    curricula = [
+        curriculum.model_copy(update={"courses": ["x0", "x1"], "penalty": None}) for curriculum in problem.curricula[:2]
+    ]
+    expanded = expand(
+        problem.model_copy(update={"courses": courses, "curricula": curricula, "students": [], "distributions": []})
+    )
+    model = compile_general(expanded)
+    nowhere = np.full(2, -1, np.int32)
+    together = Assignment(np.zeros(2, np.int32), nowhere, np.zeros(1, np.int32), np.zeros(0, np.int32))
+    assert score_general(model, together)[0] == {"class_conflict": 1}
