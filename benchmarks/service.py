@@ -20,7 +20,7 @@ REQUESTS = 200
 
 
 def measure() -> None:
-    """Time POST /api/timetables/generate with an uploaded full-size problem, and the age of progress when it is read."""
+    """Time POST /api/timetables/generate with an uploaded full-size problem, and the way to the first progress."""
     with tempfile.TemporaryDirectory(prefix="horarium-bench-") as folder:
         Path(folder).chmod(0o711)
         with platform(Console(stderr=True, highlight=False), Path(folder)) as running:

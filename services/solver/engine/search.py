@@ -29,8 +29,8 @@ class Stage(StrEnum):
 class Limits:
     """When to stop. `seconds` is wall-clock time from the call on; `target` stops at (0 violations, cost <= target).
 
-    With `moves` the search is driven by a move budget instead of the clock: the same seed then gives the same assignment
-    on every machine (with one worker), and `seconds` is only a safety stop.
+    With `moves` the search is driven by a move budget instead of the clock: the same seed then gives the same
+    assignment on every machine (with one worker), and `seconds` is only a safety stop.
     """
 
     seconds: float
@@ -55,7 +55,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One report. `share` is the elapsed share of the budget, 0..1; `cost` is weighted; `bound` is a proven lower bound."""
+    """One report. `share` of the budget used, 0..1; `cost` is weighted; `bound` is a proven lower bound."""
 
     stage: Stage
     share: float

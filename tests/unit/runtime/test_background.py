@@ -53,8 +53,11 @@ async def test_an_error_inside_the_block_still_stops_the_loops() -> None:
         await stop.wait()
         stopped.set()
 
-    with pytest.raises(RuntimeError, match="wiring"):
+    async def wire() -> None:
         async with running({"loop": loop}):
             await asyncio.sleep(0)
             raise RuntimeError("wiring failed")
+
+    with pytest.raises(RuntimeError, match="wiring"):
+        await wire()
     assert stopped.is_set()

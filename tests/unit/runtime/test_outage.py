@@ -1,6 +1,7 @@
 """What counts as the world being away, and how long we wait before asking again."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 import redis.exceptions
@@ -50,7 +51,7 @@ async def test_pauses_grow_up_to_the_limit_and_end_with_stop() -> None:
         seen.append(loop.time())
         if attempt == 6:
             stop.set()
-    waits = [b - a for a, b in zip(seen, seen[1:], strict=False)]
+    waits = [b - a for a, b in pairwise(seen)]
     assert len(seen) == 6
     assert waits[0] >= 0.004
     assert min(waits[2:]) >= 0.018, "later waits are longer than the first"

@@ -29,6 +29,7 @@ TICK_SECONDS = 0.1
 # How long a solver that was asked to stop may take before it is left behind.
 STOP_GRACE_SECONDS = 3.0
 MAX_MEMORY_MB = 4096
+SMALL_LITERALS = 1_500
 
 
 def search_exact(
@@ -53,7 +54,8 @@ def search_exact(
     if start is not None:
         built.hint(start)
     left = max(0.05, limits.seconds - (time.monotonic() - began))
-    run = _Run(built, limits, workers, left, prove=objective and best.count.rank[0] == 0)
+    prove = objective and best.count.rank[0] == 0 and len(built.places.placed) > SMALL_LITERALS
+    run = _Run(built, limits, workers, left, prove=prove)
     share = 0.0
     while True:
         ended = run.wait(TICK_SECONDS)
@@ -226,7 +228,7 @@ class _Run:
         parameters.max_memory_in_mb = MAX_MEMORY_MB
         if prove and workers == 1:
             # With a good timetable in hand the one worker is for the bound: comp01 got from 0 to 4 (of 5) in 12 s, the
-            # default search left it at 0 for a minute.
+            # default search left it at 0 for a minute. Below `SMALL_LITERALS` the default search is done by then.
             parameters.optimize_with_lb_tree_search = True
             parameters.linearization_level = 2
         self._incumbents = _Incumbents()
