@@ -203,4 +203,4 @@ def _why_unsectioned(expanded: ExpandedProblem, course: int, seats_taken: Counte
         if not full:
             return "no combination of its classes was found that has a free seat in each and keeps parents together"
         seats.append(min(full))
-    return f"all {sum(seats)} seats are taken"
+    return "its only seat is taken" if sum(seats) == 1 else f"all its {sum(seats)} seats are taken"
