@@ -77,6 +77,7 @@ class Hub:
         self._max_streams = max_streams
         self._followers: defaultdict[UUID, set[Follower]] = defaultdict(set)
         self._open = 0
+        self._joined = False
 
     @property
     def open_streams(self) -> int:
@@ -108,13 +109,16 @@ class Hub:
                 await self._read(stop)
             except AwayError as error:
                 REDIS_ERRORS.labels(caller="streams").inc()
-                log.warning("feed_lost", attempt=attempt, error=str(error)[:200], streams=self._open)
-            # Whoever is connected learns that live progress is away, and reads the job when it is back.
-            self._distrust_all()
+                if self._joined:
+                    log.warning("feed_lost", attempt=attempt, error=str(error)[:200], streams=self._open)
+                    # Whoever is connected learns that live progress is away, and reads the job when it is back.
+                    self._distrust_all()
+                self._joined = False
 
     async def _read(self, stop: asyncio.Event) -> None:
         async with self._store.feed() as feed:
             log.info("feed_joined", streams=self._open)
+            self._joined = True
             self._distrust_all()
             while not stop.is_set():
                 frame = await read_feed(feed, _FEED_POLL_S)

@@ -95,6 +95,7 @@ class Frame:
     revision: Revision
     terminal: bool
     progress: float
+    updated_at: datetime
     json: str
 
 
@@ -246,7 +247,10 @@ class Store:
     def _announce(self, pipe: Any, state: JobState, epoch: int) -> None:
         revision = Revision(epoch, state.version)
         frame = _dump(picture(state, revision)).decode()
-        head = f"{state.job_id} {state.organization_id} {revision} {int(state.status.terminal)} {state.percent}\n"
+        head = (
+            f"{state.job_id} {state.organization_id} {revision} {int(state.status.terminal)} {state.percent}"
+            f" {state.updated_at.isoformat()}\n"
+        )
         pipe.eval(
             _ANNOUNCE,
             1,
@@ -306,9 +310,16 @@ async def read_feed(pubsub: PubSub, timeout_s: float) -> Frame | None:
     if message is None:
         return None
     head, _, body = message["data"].decode().partition("\n")
-    job_id, organization_id, revision, terminal, progress = head.split(" ")
-    parsed = Revision.parse(revision) or Revision(0, 0)
-    return Frame(UUID(job_id), UUID(organization_id), parsed, terminal == "1", float(progress), body)
+    job_id, organization_id, revision, terminal, progress, updated_at = head.split(" ")
+    return Frame(
+        job_id=UUID(job_id),
+        organization_id=UUID(organization_id),
+        revision=Revision.parse(revision) or Revision(0, 0),
+        terminal=terminal == "1",
+        progress=float(progress),
+        updated_at=datetime.fromisoformat(updated_at),
+        json=body,
+    )
 
 
 def _client(url: str, timeout_s: float, connections: int) -> Any:
@@ -328,8 +339,15 @@ def _client(url: str, timeout_s: float, connections: int) -> Any:
 
 
 def _frame(state: JobState, revision: Revision) -> Frame:
-    body = _dump(picture(state, revision)).decode()
-    return Frame(state.job_id, state.organization_id, revision, state.status.terminal, state.percent, body)
+    return Frame(
+        job_id=state.job_id,
+        organization_id=state.organization_id,
+        revision=revision,
+        terminal=state.status.terminal,
+        progress=state.percent,
+        updated_at=state.updated_at,
+        json=_dump(picture(state, revision)).decode(),
+    )
 
 
 def _frame_from_json(text: str) -> Frame:
@@ -340,6 +358,7 @@ def _frame_from_json(text: str) -> Frame:
         revision=Revision.parse(body["revision"]) or Revision(0, 0),
         terminal=body["finished_at"] is not None,
         progress=body["progress"],
+        updated_at=datetime.fromisoformat(body["timestamp"]),
         json=text,
     )
 

@@ -56,10 +56,12 @@ class Stream:
         self._job_id = job_id
         self._organization_id = organization_id
         self._sent: Revision | None = None
+        self._sent_state_of = datetime.min.replace(tzinfo=UTC)
         self._progress = 0.0
         self._frames = 0
         self._ended = False
         self._is_away = False
+        self._spoke_at = monotonic()
 
     async def first(self, seen: Revision | None) -> list[Frame] | None:
         """What the client gets at once, or None while Redis is away.
@@ -108,22 +110,30 @@ class Stream:
 
     async def _next(self) -> list[str]:
         """What happens next: frames, silence (a heartbeat), or Redis going away or coming back."""
-        wait_s = min(_ASK_AGAIN_S, self._limits.heartbeat_s) if self._is_away else self._limits.heartbeat_s
-        woken = await self._follower.wait(wait_s)
-        pieces = [] if woken else [HEARTBEAT]
-        pieces += [self._event(frame) for frame in self._follower.take() if self._news(frame)]
-        if woken and not self._follower.take_distrust():
-            return pieces
-        # Publishing is at most once: look at the job itself.
+        silence_left_s = self._spoke_at + self._limits.heartbeat_s - monotonic()
+        woken = await self._follower.wait(min(silence_left_s, _ASK_AGAIN_S) if self._is_away else silence_left_s)
+        pieces = [self._event(frame) for frame in self._follower.take() if self._news(frame)]
+        distrust = self._follower.take_distrust()
+        if distrust or not woken:
+            pieces += await self._look()
+        if not pieces and monotonic() - self._spoke_at >= self._limits.heartbeat_s:
+            pieces = [HEARTBEAT]
+        if pieces:
+            self._spoke_at = monotonic()
+        return pieces
+
+    async def _look(self) -> list[str]:
+        """The job itself, if it says more than the feed did."""
         try:
             snapshot = await self._snapshot()
         except AwayError:
             REDIS_ERRORS.labels(caller="streams").inc()
-            return pieces if self._is_away else pieces + self._away()
+            return [] if self._is_away else self._away()
         back, self._is_away = self._is_away, False
-        if snapshot is not None and (back or self._news(snapshot)):
-            pieces.append(self._event(snapshot))
-        return pieces
+        if snapshot is not None and (self._news(snapshot) or (back and snapshot.revision == self._sent)):
+            # After an outage also what was known before it: the last word was "unknown".
+            return [self._event(snapshot)]
+        return []
 
     async def _snapshot(self) -> Frame | None:
         found = await self._store.snapshot(self._job_id)
@@ -133,11 +143,15 @@ class Stream:
         """True for a later frame of the caller's own job; the feed and the job itself both tell, in any order."""
         if frame.organization_id != self._organization_id or self._ended:
             return False
-        # A result that outlived the job's progress carries no epoch; an end is always news.
-        return self._sent is None or frame.revision > self._sent or frame.terminal
+        if self._sent is None or frame.terminal:
+            return True  # an end is always news; one that outlived the job's progress carries no epoch
+        # While Redis is filled again, the projection tells what this client has seen long ago.
+        relived = frame.revision.epoch > self._sent.epoch and frame.updated_at < self._sent_state_of
+        return frame.revision > self._sent and not relived
 
     def _event(self, frame: Frame) -> str:
         self._sent = frame.revision
+        self._sent_state_of = frame.updated_at
         self._progress = frame.progress
         self._ended = frame.terminal
         self._frames += 1
