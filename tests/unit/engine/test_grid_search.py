@@ -73,7 +73,7 @@ def _assert_tables_exact(problem: Problem, expanded: ExpandedProblem, model: Gri
         assert lecture == next((i for i in range(n) if (cells[i], rooms[i]) == (cell, room)), -1)
     for (c, cell), clashes in np.ndenumerate(state.clash):
         there = [i for i in range(n) if cells[i] == cell and model.conflict[c, course[i]]]
-        assert (clashes, state.clash_sum[c, cell]) == (len(there), sum(there))
+        assert (int(clashes), int(state.clash_sum[c, cell])) == (len(there), sum(there))
     for (q, cell), members in np.ndenumerate(state.set_count):
         assert members == sum(cells[i] == cell and q in sets_of[course[i]] for i in range(n))
     alone = [
@@ -231,10 +231,12 @@ def test_reports_only_get_better_and_their_parts_add_up() -> None:
     reports: list[tuple[Progress, Assignment]] = []
     problem = a_curriculum_problem(courses=20)
     outcome = _search(
-        problem, Limits(1.0, seed=1), on_progress=lambda progress, read: reports.append((progress, read()))
+        problem,
+        Limits(GENEROUS_SECONDS, seed=1, moves=3_000_000),
+        on_progress=lambda progress, read: reports.append((progress, read())),
     )
     expanded = expand(problem)
-    assert len(reports) >= 4
+    assert len(reports) >= 2
     ranks = [(p.hard_violations, p.cost) for p, _ in reports]
     assert ranks == sorted(ranks, reverse=True)
     assert [p.share for p, _ in reports] == sorted(p.share for p, _ in reports)
