@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -15,12 +16,19 @@ from deploy.local.addresses import Addresses
 from schemas.events import ControlAction, Outcome
 from tests.integration.solver.building import a_long_search, attempt_ends, task_row
 from tests.integration.solver.replicas import Solvers, a_world, accepted_by_the_referee, eventually
+from tests.stack import Databases
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[Addresses]:
+def servers() -> Iterator[Addresses]:
     with a_world() as addresses:
         yield addresses
+
+
+@pytest.fixture
+def world(servers: Addresses) -> Addresses:
+    """The servers with a database of this test alone: every replica claims whatever is there."""
+    return replace(servers, database_url=Databases(servers.database_url).fresh())
 
 
 @pytest.fixture
