@@ -26,7 +26,7 @@ EXPLANATION_SECONDS = 10.0
 EXPLANATION_SHARE = 0.1
 MIN_EXPLANATION_SECONDS = 1.0
 # Where kernels have to be compiled first, little of a short budget may be left: search this long all the same.
-MIN_SEARCH_SECONDS = 3.0
+MIN_SEARCH_SECONDS = 15.0
 # Once it is proven that every timetable has hard violations, the search for the least bad one is cut short.
 AFTER_PROOF_SECONDS = 10.0
 AFTER_PROOF_SHARE = 1 / 3
