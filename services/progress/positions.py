@@ -74,7 +74,7 @@ class Positions:
             position = await consumer.position(partition)
         except IllegalStateError:
             return False  # revoked meanwhile: its new owner reads it
-        if position <= received.offset or partition not in self._placed:
+        if position != received.offset + 1 or partition not in self._placed:
             return False
         expected = self._expected.pop(partition, None)
         if expected is None or expected == Position(received.offset, received.timestamp_ms):

@@ -1,0 +1,122 @@
+"""The store's promises on a real Redis and on a real Redis Cluster, which refuses any command that spans two slots."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis as redis_client
+
+from deploy.local.redis import RedisServer
+from schemas.events import Event
+from schemas.fold import JobState, fold
+from services.progress.snapshot import Revision
+from services.progress.store import AwayError, Frame, Position, Store, read_feed
+from tests.job_events import JobEvents
+from tests.stack import data_folder
+
+
+class ClusterOfOne(RedisServer):
+    """One Redis server in cluster mode that owns every slot: as strict about slots as a large cluster."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        with self.configuration_file.open("a") as configuration:
+            configuration.write(f"cluster-enabled yes\ncluster-announce-ip {self.host}\n")
+
+    def own_all_slots(self) -> None:
+        with redis_client.Redis.from_url(self.url) as client:
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+
+
+@pytest.fixture(scope="module")
+def cluster_url() -> Iterator[str]:
+    with data_folder() as folder, ClusterOfOne(Path(folder)) as server:
+        server.own_all_slots()
+        yield server.url.replace("redis://", "redis+cluster://")
+
+
+@pytest.fixture(params=["redis", "cluster"])
+async def store(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Store]:
+    url = redis_url if request.param == "redis" else request.getfixturevalue("cluster_url")
+    store = Store(url)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await store.epoch()
+                break
+            except AwayError:  # a cluster needs a moment to find itself complete
+                await asyncio.sleep(0.1)
+    yield store
+    await store.close()
+
+
+async def put(store: Store, *events: Event, offset: int = 0) -> JobState:
+    """Fold events into the store as the projector does."""
+    epoch = await store.epoch()
+    state: JobState | None = None
+    for event in events:
+        loaded = await store.load(event.job_id)
+        state = fold(loaded.state, event)
+        assert await store.swap(loaded.digest, state, epoch)
+        at = ("topic", 0, Position(offset, 1))
+        await store.settle(state, epoch, announce=True, end=None, store_result=False, position=at)
+    assert state is not None
+    return state
+
+
+async def test_a_write_that_was_overtaken_changes_nothing(store: Store) -> None:
+    job = JobEvents()
+    await put(store, job.requested())
+    epoch = await store.epoch()
+    mine, theirs = await store.load(job.job_id), await store.load(job.job_id)
+    assert mine.state is not None
+    newer = fold(mine.state, job.progress(2))
+    assert await store.swap(theirs.digest, newer, epoch)
+    assert not await store.swap(mine.digest, fold(mine.state, job.progress(1)), epoch)
+    assert (await store.load(job.job_id)).state == newer
+
+
+async def test_of_many_writers_of_a_new_job_one_wins(store: Store) -> None:
+    job = JobEvents()
+    epoch = await store.epoch()
+    states = [fold(None, job.progress(n)) for n in range(1, 21)]
+    won = await asyncio.gather(*(store.swap("", state, epoch) for state in states))
+    assert won.count(True) == 1
+
+
+async def test_a_frame_is_published_once_and_kept_for_those_who_come_back(store: Store) -> None:
+    job = JobEvents()
+    async with store.feed() as feed:
+        state = await put(store, job.requested(), job.progress(1), job.progress(2))
+        epoch = await store.epoch()
+        again = await store.settle(
+            state, epoch, announce=True, end=None, store_result=False, position=("topic", 0, Position(1, 1))
+        )
+        assert not again
+        live: list[Frame] = []
+        async with asyncio.timeout(10):
+            while len(live) < 3:
+                frame = await read_feed(feed, 1.0)
+                if frame is not None and frame.job_id == job.job_id:
+                    live.append(frame)
+    assert [frame.revision.version for frame in live] == [1, 2, 3]
+    assert await store.frames_since(job.job_id, live[0].revision) == live[1:]
+    assert await store.frames_since(job.job_id, Revision(1, 1)) is None
+    assert await store.snapshot(job.job_id) == live[-1]
+
+
+async def test_positions_of_another_epoch_are_not_believed(store: Store) -> None:
+    await put(store, JobEvents().requested(), offset=41)
+    epoch = await store.epoch()
+    assert (await store.positions(epoch))[("topic", 0)] == Position(41, 1)
+    assert ("topic", 0) not in await store.positions(epoch + 1)
+
+
+async def test_a_server_that_is_away_is_told_from_a_defect() -> None:
+    store = Store("redis://127.0.0.1:1/0", timeout_s=0.5)
+    with pytest.raises(AwayError):
+        await store.load(JobEvents().job_id)
+    await store.close()
