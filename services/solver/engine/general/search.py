@@ -256,4 +256,5 @@ def search_general(
 
 def warm_up() -> None:
     """Compile the kernels, or load them from numba's cache: about half a minute of CPU the first time, then 0.3 s."""
-    search_general(toy_model(), Limits(seconds=60.0, moves=64, target=-1), lambda _p, _r: None, lambda: False)
+    # The moves end it. Seconds would cut it short where compiling is slow, and leave a kernel to the first real search.
+    search_general(toy_model(), Limits(seconds=3600.0, moves=64, target=-1), lambda _p, _r: None, lambda: False)

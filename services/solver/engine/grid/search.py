@@ -256,7 +256,7 @@ class _Reporter:
 
 def warm_up() -> None:
     """Fill the on-disk cache of compiled kernels by solving a toy problem: seconds the first time only."""
-    search_grid(_toy(), Limits(seconds=120.0, moves=2_000), lambda progress, read: None, lambda: False)
+    search_grid(_toy(), Limits(seconds=3600.0, moves=2_000), lambda progress, read: None, lambda: False)
 
 
 def _toy() -> GridModel:
