@@ -333,7 +333,12 @@ def _client(url: str, timeout_s: float, connections: int) -> Any:
     if plus:
         return RedisCluster.from_url(f"{scheme}://{rest}", max_connections=connections, **timeouts)
     pool = BlockingConnectionPool.from_url(
-        url, max_connections=connections, timeout=timeout_s, retry=Retry(NoBackoff(), 0), **timeouts
+        # A thousand streams that begin at once queue for connections: that is no outage.
+        url,
+        max_connections=connections,
+        timeout=4 * timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        **timeouts,
     )
     return Redis.from_pool(pool)
 
