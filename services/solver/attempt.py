@@ -128,9 +128,9 @@ class Attempt:
     async def run(self) -> bool:
         """Solve and settle; True if the task has ended for good."""
         watchers = [
-            asyncio.create_task(self._watched(self._keep_lease()), name="lease"),
-            asyncio.create_task(self._watched(self._reporter.run()), name="progress"),
-            asyncio.create_task(self._watched(self._await_shutdown()), name="shutdown"),
+            asyncio.create_task(self._watched(self._keep_lease), name="lease"),
+            asyncio.create_task(self._watched(self._reporter.run), name="progress"),
+            asyncio.create_task(self._watched(self._await_shutdown), name="shutdown"),
         ]
         try:
             end = await self._guarded_solve()
@@ -163,10 +163,10 @@ class Attempt:
         """True while the lease cannot have run out."""
         return monotonic() - self._renewed_at < self._settings.solver_lease_s
 
-    async def _watched(self, work: Awaitable[None]) -> None:
+    async def _watched(self, work: Callable[[], Awaitable[None]]) -> None:
         """A watcher that fails is our defect; without it the attempt cannot go on safely."""
         try:
-            await work
+            await work()
         except Exception:
             log.exception("attempt_watcher_failed")
             self._intend(Intent.ABANDON)
@@ -243,10 +243,14 @@ class Attempt:
         nothing_said = heard.result is None and heard.error is None
         return nothing_said and self._intent in (Intent.STOP, Intent.TIME_OUT)
 
+    def _cut_by_shutdown(self, plan: _Plan, result: Frame) -> bool:
+        """True for the result of a search that would have gone on had we not been asked to leave."""
+        return self._intent is Intent.HAND_OVER and plan.reason is None and bool(result.header["stopped"])
+
     def _end(self, plan: _Plan, heard: _Heard, exit_: Exit | None) -> _End:
         if self._intent is Intent.ABANDON:
             return None
-        if heard.result is not None:
+        if heard.result is not None and not self._cut_by_shutdown(plan, heard.result):
             return self._result(plan, heard.result)
         if heard.error is not None:
             return heard.error

@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -121,7 +122,11 @@ def main() -> None:
             retryable=True,
             details=[],
         )
-    # Threads of native libraries may still run; the service has all it needs.
+    except Exception as error:  # noqa: BLE001  # the process's edge: our own defect, told with its traceback
+        traceback.print_exc()
+        text = f"{type(error).__name__}: {error}"[:500]
+        service.send("error", code="search_failed", message=text, retryable=True, details=[])
+    # Neither wait for threads of native libraries nor trip over our reader: the service has all it needs.
     sys.stderr.flush()
     os._exit(0)
 

@@ -28,11 +28,14 @@ def pack(content: bytes) -> bytes:
 def unpack(packed: bytes, limit_bytes: int) -> bytes:
     """The content of `packed`, unpacked up to the limit. Raises DamagedContentError or OversizedContentError."""
     try:
+        promised = zstandard.frame_content_size(packed)  # -1: the frame does not say
         unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
-        with unpacker.stream_reader(io.BytesIO(packed), read_across_frames=True) as reader:
+        with unpacker.stream_reader(io.BytesIO(packed)) as reader:
             content = reader.read(limit_bytes + 1)
     except zstandard.ZstdError as error:
         raise DamagedContentError(str(error)) from error
     if len(content) > limit_bytes:
         raise OversizedContentError(f"more than {limit_bytes:,} bytes")
+    if promised not in (-1, len(content)):  # the reader takes an end in mid-frame for the end
+        raise DamagedContentError(f"it breaks off after {len(content):,} of {promised:,} bytes")
     return content

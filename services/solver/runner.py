@@ -30,19 +30,26 @@ _PASSED_ON = frozenset(
 )
 _STDERR_LINES_KEPT = 20
 _STDERR_LINE_BYTES = 64 * 1024
+_LEAVING_S = 3.0
 _PIPE_BUFFER_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a child ended: `code` as of asyncio, negative for a signal; `stderr` is the end of what it printed."""
+    """How a child ended: `code` as of asyncio, negative for a signal; `stderr` is the end of what it printed.
+
+    `ours`: it was still there when we killed it, so the signal says nothing about it.
+    """
 
     code: int
     stderr: str
+    ours: bool = False
 
     @property
     def reason(self) -> str:
-        """A short stable word: ok, code_N or the signal's name."""
+        """A short stable word: ok, code_N, the signal's name, or killed (by us)."""
+        if self.ours:
+            return "killed"
         if self.code == 0:
             return "ok"
         if self.code > 0:
@@ -139,7 +146,8 @@ class SolverChild:
         # A child that has sent its last frame is about to leave by itself.
         with contextlib.suppress(TimeoutError):
             if self._gone.is_set() or (self._process.stdout is not None and self._process.stdout.at_eof()):
-                await asyncio.wait_for(self._process.wait(), 1.0)
+                await asyncio.wait_for(self._process.wait(), _LEAVING_S)
+        ours = self._process.returncode is None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = await self._process.wait()
@@ -148,7 +156,7 @@ class SolverChild:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._stderr_reader), 1.0)
         self._stderr_reader.cancel()
-        end = Exit(code, "\n".join(self._stderr))
+        end = Exit(code, "\n".join(self._stderr), ours)
         if not self._killed:
             self._killed = True
             CHILD_EXITS.labels(reason=end.reason).inc()

@@ -1,0 +1,125 @@
+"""The real child program on real problems: what it says for good input and for bad."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.events import VariantResult
+from schemas.problem.read import ProblemFormat, read_problem
+from schemas.referee import judge
+from schemas.timetable import Timetable
+from services.solver.frames import Frame
+from services.solver.order import Order
+from services.solver.packing import pack, unpack
+from services.solver.runner import SolverChild, Work, child_command, child_environment
+from tests.integration.solver.building import a_problem
+from tests.unit.solver.claims import the_settings
+
+
+def an_order(content: bytes, **changed: Any) -> Order:
+    order = Order(
+        format="native",
+        sha256=hashlib.sha256(content).hexdigest(),
+        weights={},
+        seconds=5.0,
+        seed=3,
+        workers=1,
+        target=0,
+        variant=2,
+        searched_s=0.0,
+        best_interval_s=1.0,
+    )
+    return replace(order, **changed)
+
+
+async def said_by_child(
+    content: bytes, *, packed: bytes | None = None, start: Timetable | None = None, **changed: Any
+) -> dict[str, Frame]:
+    """The last frame of each kind that the child sent before it left by itself."""
+    settings = the_settings()
+    order = an_order(content, **changed)
+    command = child_command(settings, Work.SEARCH if order.seconds else Work.JUDGE)
+    child = await SolverChild.start(command, child_environment(settings, os.environ))
+    try:
+        await child.order(
+            order,
+            packed or pack(content),
+            None if start is None else pack(start.model_dump_json(by_alias=True).encode()),
+        )
+        frames = {frame.kind: frame async for frame in child.frames()}
+    finally:
+        end = await child.kill()
+    assert end.reason == "ok", end
+    return frames
+
+
+async def test_a_problem_comes_back_as_a_result_that_the_referee_counted() -> None:
+    content = json.dumps(a_problem()).encode()
+    frames = await said_by_child(content)
+    result = VariantResult.model_validate_json(unpack(frames["result"].body, 2**20))
+    problem = read_problem(content, ProblemFormat.NATIVE)
+    assert judge(problem, result.timetable).score == result.score
+    assert (result.score.rank, result.variant) == ((0, 0), 2)
+    assert (result.provenance.seed, result.provenance.input_sha256) == (3, hashlib.sha256(content).hexdigest())
+    assert frames["best"].header["final"]
+
+
+async def test_weights_of_the_order_replace_the_problems_own() -> None:
+    problem = a_problem()
+    for subpart in problem["courses"][0]["configs"][0]["subparts"]:
+        subpart["classes"][0]["times"] = [{"time": "t0", "penalty": 2}, {"time": "t1", "penalty": 2}]
+    frames = await said_by_child(json.dumps(problem).encode(), weights={"time": 10})
+    assert frames["result"].header["score"]["cost"] == {"time": 40}
+
+
+async def test_a_checkpoint_is_judged_without_a_search() -> None:
+    content = json.dumps(a_problem()).encode()
+    half = Timetable.model_validate({"placements": [{"class": "c0", "time": "t0", "room": "r"}], "unplaced": []})
+    frames = await said_by_child(content, seconds=0.0, start=half)
+    assert frames["result"].header["score"]["hard"] == {"unplaced": 1}
+    foreign = Timetable.model_validate({"placements": [{"class": "other", "time": "t9", "room": "r"}]})
+    frames = await said_by_child(content, seconds=0.0, start=foreign)
+    assert frames["error"].header["code"] == "checkpoint_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("content", "packed", "changed", "code"),
+    [
+        (b'{"format": "horarium.problem/1"}', None, {}, "invalid_problem"),
+        (b"not a problem", None, {"format": "ctt"}, "invalid_problem"),
+        (b"{}", pack(b"{} "), {}, "problem_mismatch"),
+        (b"{}", b"no zstd", {}, "problem_damaged"),
+        (bytes(70_000_000), None, {}, "problem_too_large"),
+    ],
+    ids=["schema", "syntax", "hash", "compression", "size"],
+)
+async def test_what_cannot_be_solved_is_classified_and_not_to_be_tried_again(
+    content: bytes, packed: bytes | None, changed: dict[str, Any], code: str
+) -> None:
+    error = (await said_by_child(content, packed=packed, **changed))["error"].header
+    assert (error["code"], error["retryable"]) == (code, False)
+    if code == "invalid_problem":
+        assert all(detail["message"] for detail in error["details"])
+        assert error["details"]
+
+
+async def test_a_child_whose_service_is_gone_leaves() -> None:
+    settings = the_settings()
+    command = [*child_command(settings, Work.SEARCH)]
+    command[command.index("--parent") + 1] = "1"
+    child = await SolverChild.start(command, child_environment(settings, os.environ))
+    assert [frame async for frame in child.frames()] == []
+    assert (await child.kill()).reason == "ok"
+
+
+def test_a_child_knows_none_of_our_addresses() -> None:
+    own = {"PATH": "/bin", "DATABASE_URL": "postgresql://u:secret@h/d", "REDIS_URL": "r", "NUMBA_NUM_THREADS": "1"}
+    assert child_environment(the_settings(), own) == {"PATH": "/bin", "NUMBA_NUM_THREADS": "1"}
+    assert sys.executable in child_command(the_settings(), Work.JUDGE)
