@@ -51,7 +51,7 @@ class Phase:
 
 # Without soft costs a timetable without violations is found soonest, and with it something to fall back on.
 CONSTRUCT = Phase(
-    until=0.1, hot=20.0, cold=2.0, hard_weight=100.0, growth=10.0, chain_share=0.3, student_share=0.1, soft_on=False
+    until=0.25, hot=10.0, cold=2.0, hard_weight=100.0, growth=10.0, chain_share=0.3, student_share=0.1, soft_on=False
 )
 TOGETHER = Phase(until=1.0, hot=30.0, cold=0.3, hard_weight=1_000.0, growth=30.0, chain_share=0.15, student_share=0.25)
 WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=20.0, chain_share=0.15, student_share=0.25)
