@@ -193,7 +193,7 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_every_exception_to_a_checker_names_its_rule_and_its_reason() -> None:
     exception = re.compile(r"#\s*(type:\s*ignore|noqa|pyright:\s*ignore)\b")
-    complete = re.compile(r"#\s*(type: ignore\[[\w, -]+\]|noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*)\s+#\s*\w")
+    complete = re.compile(r"#\s*(type: ignore\[[\w, -]+\]|noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*)\s+[#-]\s*\w")
     bare = []
     for package in PACKAGES:
         for file in files(package):
