@@ -36,7 +36,7 @@ SLOTS = 24
 
 def a_general_problem(seed: int, *, types: Sequence[DistributionType] = tuple(DistributionType)) -> Problem:
     """Twelve courses with up to two configurations, parents, walks, closed rooms, curricula; two rules of each type."""
-    dice = random.Random(seed)  # noqa: S311 - reproducible test data
+    dice = random.Random(seed)  # noqa: S311  # reproducible test data
     weeks, days = dice.choice((1, 2, 5)), dice.choice((3, 5))
     times = [_time(dice, k, weeks, days) for k in range(40)]
     # The first room is never closed and suits every class that needs one, so every class has a place.
@@ -136,7 +136,7 @@ def _distribution(dice: random.Random, kind: DistributionType, classes: Sequence
 
 def with_faults(expanded: ExpandedProblem, assignment: Assignment, seed: int) -> Assignment:
     """Some classes without a time, some without a room, some students out of a class or all in one."""
-    dice = random.Random(seed)  # noqa: S311 - reproducible test data
+    dice = random.Random(seed)  # noqa: S311  # reproducible test data
     times, rooms = assignment.times.copy(), assignment.rooms.copy()
     for i in range(len(times)):
         if dice.random() < 0.1:

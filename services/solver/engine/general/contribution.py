@@ -75,7 +75,7 @@ def count_pairs(
     """Pairs of class i, in time u and room r, that violate pair rule k."""
     kind, a = rules[k, RULE_KIND], rules[k, RULE_A]
     count = 0
-    if kind == NOT_OVERLAP or kind == SAME_ATTENDEES:  # noqa: SIM109 - numba builds a tuple for `in`
+    if kind == NOT_OVERLAP or kind == SAME_ATTENDEES:  # noqa: SIM109  # numba builds a tuple for `in`
         # By far the longest lists (up to 174 classes in tg-fal17): a call per pair would take most of the search.
         p = rooms[r, ROOM_PLACE]
         walk = kind == SAME_ATTENDEES

@@ -113,10 +113,10 @@ def pair_violated(
     if kind == OVERLAP:
         return gap_between(u, v, times, gaps) >= 0
     column = DAYS
-    if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:  # noqa: SIM109 - numba builds a tuple for `in`
+    if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # numba builds a tuple for `in`
         column = WEEKS
     one, two = times[u, column], times[v, column]
-    if kind == DIFFERENT_DAYS or kind == DIFFERENT_WEEKS:  # noqa: SIM109 - as above
+    if kind == DIFFERENT_DAYS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # as above
         return one & two != 0
     both = one | two
     return both != one and both != two
@@ -149,7 +149,7 @@ def set_measure(
     """How far rule k on a whole set is from holding, with class i in time u and room r instead of where it is."""
     kind, limit, apart = rules[k, RULE_KIND], rules[k, RULE_A], rules[k, RULE_B]
     at, end = rules[k, RULE_AT], rules[k, RULE_END]
-    if kind == MAX_DAYS or kind == MIN_WORKING_DAYS:  # noqa: SIM109 - as above
+    if kind == MAX_DAYS or kind == MIN_WORKING_DAYS:  # noqa: SIM109  # as above
         days = 0
         for m in range(at, end):
             v = u if pool[m] == i else time[pool[m]]
