@@ -26,13 +26,12 @@ from schemas.events import ControlAction, ErrorInfo, Infeasibility, Stage
 from schemas.timetable import Score
 from services.runtime.outage import is_world_away, pauses
 from services.solver.frames import BrokenFrameError, Frame
+from services.solver.lease import Lease
 from services.solver.metrics import (
     ATTEMPTS,
     FENCED,
     FIRST_PROGRESS_SECONDS,
-    LEASES_LOST,
     REFEREE_MISMATCHES,
-    RENEWALS_FAILED,
     SOLVE_SECONDS,
 )
 from services.solver.order import Order
@@ -46,7 +45,6 @@ log = structlog.get_logger(__name__)
 
 # A resumed search with less left than this would end before it had begun.
 _SHORTEST_SEARCH_S = 1.0
-_RENEW_AGAIN_S = 1.0
 # At shutdown the lease is given back; a database that is away for longer finds it expired instead.
 _LAST_WORD_S = 4.0
 _MAX_REASONS = 20
@@ -104,37 +102,41 @@ class Attempt:
         shutdown: asyncio.Event,
         claimed_at: float,
     ) -> None:
-        """`claimed_at`: when the claim was asked for, on the monotonic clock: its lease runs at least from then."""
+        """`claimed_at`: see `Lease`."""
         self.claim = claim
         self._tasks = tasks
         self._settings = settings
         self._start_child = start_child
         self._shutdown = shutdown
         self._began = monotonic()
-        self._renewed_at = claimed_at
-        self._reporter = Reporter(claim, settings, publish, self._trusted)
-        self._nudged = asyncio.Event()
+        self._lease = Lease(
+            claim,
+            tasks,
+            settings,
+            claimed_at,
+            on_lost=lambda: self._intend(Intent.ABANDON),
+            on_stop=lambda: self._intend(Intent.STOP),
+        )
+        self._reporter = Reporter(claim, settings, publish, lambda: self._lease.sure)
         self._intended = asyncio.Event()
         self._intent: Intent | None = None
         self._leaving = asyncio.Event()
-        self._settling = False
         self._best = claim.checkpoint
-        self._unsaved: Checkpoint | None = None
         self._first_progress_s: float | None = None
 
     def nudge(self) -> None:
-        self._nudged.set()
+        self._lease.nudge()
 
     async def run(self) -> bool:
         """Solve and settle; True if the task has ended for good."""
         watchers = [
-            asyncio.create_task(self._watched(self._keep_lease), name="lease"),
+            asyncio.create_task(self._watched(self._lease.keep), name="lease"),
             asyncio.create_task(self._watched(self._reporter.run), name="progress"),
             asyncio.create_task(self._watched(self._await_shutdown), name="shutdown"),
         ]
         try:
             end = await self._guarded_solve()
-            self._settling = True
+            self._lease.release()
             watchers[1].cancel()
             return await self._settle(end)
         finally:
@@ -159,10 +161,6 @@ class Attempt:
             self._leaving.set()
         self._intended.set()
 
-    def _trusted(self) -> bool:
-        """True while the lease cannot have run out."""
-        return monotonic() - self._renewed_at < self._settings.solver_lease_s
-
     async def _watched(self, work: Callable[[], Awaitable[None]]) -> None:
         """A watcher that fails is our defect; without it the attempt cannot go on safely."""
         try:
@@ -174,42 +172,6 @@ class Attempt:
     async def _await_shutdown(self) -> None:
         await self._shutdown.wait()
         self._intend(Intent.HAND_OVER)
-
-    async def _keep_lease(self) -> None:
-        pause_s = self._settings.solver_renew_s
-        while not self._settling:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), pause_s)
-            self._nudged.clear()
-            pause_s = self._settings.solver_renew_s if await self._renew() else _RENEW_AGAIN_S
-
-    async def _renew(self) -> bool:
-        """Ask for the lease; False if the database does not answer."""
-        asked_at = monotonic()
-        checkpoint, self._unsaved = self._unsaved, None
-        try:
-            # A server that hangs must not use up the lease in one request.
-            async with asyncio.timeout(self._settings.solver_lease_s / 2):
-                renewal = await self._tasks.renew(self.claim, checkpoint)
-        except Exception as error:
-            if not is_world_away(error):
-                raise
-            RENEWALS_FAILED.inc()
-            self._unsaved = self._unsaved or checkpoint
-            log.warning("lease_renewal_failed", lease_surely_ours=self._trusted(), error=str(error)[:200])
-            return False
-        if self._settling:
-            return True
-        if not renewal.held:
-            if renewal.control is not ControlAction.CANCEL:
-                LEASES_LOST.inc()
-                log.warning("lease_lost", silent_s=round(monotonic() - self._renewed_at, 1))
-            self._intend(Intent.ABANDON)
-            return True
-        self._renewed_at = asked_at
-        if renewal.control is ControlAction.STOP:
-            self._intend(Intent.STOP)
-        return True
 
     # --- the search ---------------------------------------------------------------------------------------------------
 
@@ -400,10 +362,10 @@ class Attempt:
                 heard.search_began = monotonic()
                 log.info("problem_loaded", seconds=header["seconds"])
             case "best":
-                self._best = self._unsaved = Checkpoint(frame.body, _score(header), float(header["searched_s"]))
+                self._best = Checkpoint(frame.body, _score(header), float(header["searched_s"]))
+                self._lease.save(self._best)
                 if header["final"]:
                     heard.judging_since = monotonic()
-                self._nudged.set()
             case "result":
                 heard.result = frame
             case "error":
@@ -447,10 +409,10 @@ class Attempt:
                     await self._reporter.last(_LAST_MESSAGES[end.reason])
             case ErrorInfo():
                 name = "error"
-                ended = await self._insist(lambda: self._tasks.retry(self.claim, end, self._unsaved))
+                ended = await self._insist(lambda: self._tasks.retry(self.claim, end, self._lease.unsaved))
             case _:
                 name = "handed_over"
-                await self._insist(lambda: self._tasks.hand_over(self.claim, self._unsaved))
+                await self._insist(lambda: self._tasks.hand_over(self.claim, self._lease.unsaved))
         seconds = monotonic() - self._began
         ATTEMPTS.labels(end=name).inc()
         SOLVE_SECONDS.labels(end=name).observe(seconds)

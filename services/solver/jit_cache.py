@@ -76,8 +76,9 @@ def _writable(directory: Path) -> bool:
 def _drop_stale(directory: Path, engine: Path) -> None:
     """Empty the cache of every package of kernels that it was not filled from exactly these sources of.
 
-    Numba looks at the time stamp of a function's own file only; a change of a function that it calls, or of a constant
-    that it reads, in another file would leave yesterday's machine code in use. Safe beside other processes: numba takes a missing file for a miss.
+    Numba looks at the time stamp of a function's own file only; a change of a function that it calls, or of a
+    constant that it reads, in another file would leave yesterday's machine code in use. Safe beside other
+    processes: numba takes a missing file for a miss.
     """
     compiled = {path.parent for path in engine.rglob("*.py") if b"numba" in path.read_bytes()}
     for package in sorted(compiled):

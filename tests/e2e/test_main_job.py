@@ -131,7 +131,8 @@ def test_another_organisation_sees_nothing(system: System) -> None:
         job.progress_url,
         f"{job.progress_url}/events",
     ):
-        assert httpx.get(url, headers=headers).status_code == 404, url
+        # A stream waits a while for a job that it does not know: it may have been asked for just now.
+        assert httpx.get(url, headers=headers, timeout=30).status_code == 404, url
         assert httpx.get(url).status_code == 401, url
 
 

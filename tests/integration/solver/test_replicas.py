@@ -88,6 +88,14 @@ async def test_a_replica_that_is_asked_to_leave_hands_its_search_over_within_ten
     await solvers.jobs.control(event.job_id, event.organization_id, ControlAction.CANCEL)
 
 
+async def test_a_job_over_its_hard_limit_ends_timed_out_with_its_best(solvers: Solvers) -> None:
+    solvers.start(SOLVER_HARD_LIMIT_S="4")
+    event = await solvers.request(seconds=60)
+    end = await solvers.end(event.job_id, within_s=20)
+    assert end.outcome is Outcome.TIMED_OUT
+    assert accepted_by_the_referee(end, a_long_search())
+
+
 async def test_a_frozen_replica_that_thaws_after_its_lease_changes_nothing(solvers: Solvers) -> None:
     frozen = solvers.start("frozen")
     event = await solvers.request()
@@ -105,11 +113,3 @@ async def test_a_frozen_replica_that_thaws_after_its_lease_changes_nothing(solve
     end = await solvers.end(event.job_id)
     assert end.attempt == 2
     assert await attempt_ends(solvers.engine, event.job_id) == ["lease_expired", "stopped"]
-
-
-async def test_a_job_over_its_hard_limit_ends_timed_out_with_its_best(solvers: Solvers) -> None:
-    solvers.start(SOLVER_HARD_LIMIT_S="4")
-    event = await solvers.request(seconds=60)
-    end = await solvers.end(event.job_id, within_s=20)
-    assert end.outcome is Outcome.TIMED_OUT
-    assert accepted_by_the_referee(end, a_long_search())
