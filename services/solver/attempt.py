@@ -22,9 +22,10 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 
-from schemas.events import ControlAction, ErrorInfo, Infeasibility, Stage
+from schemas.events import ErrorInfo, Infeasibility, Stage
 from schemas.timetable import Score
 from services.runtime.outage import is_world_away, pauses
+from services.solver.claim import Checkpoint, Claim, StoredProblem, TaskResult
 from services.solver.frames import BrokenFrameError, Frame
 from services.solver.lease import Lease
 from services.solver.metrics import (
@@ -34,17 +35,15 @@ from services.solver.metrics import (
     REFEREE_MISMATCHES,
     SOLVE_SECONDS,
 )
-from services.solver.order import Order
 from services.solver.outcome import EndReason
+from services.solver.plan import Plan, missing_problem, order_for, plan_for
 from services.solver.progress import Publish, Report, Reporter
 from services.solver.runner import Exit, SolverChild, Work
 from services.solver.settings import SolverSettings
-from services.solver.tasks import Checkpoint, Claim, StoredProblem, TaskResult, Tasks
+from services.solver.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
-# A resumed search with less left than this would end before it had begun.
-_SHORTEST_SEARCH_S = 1.0
 # At shutdown the lease is given back; a database that is away for longer finds it expired instead.
 _LAST_WORD_S = 4.0
 _MAX_REASONS = 20
@@ -63,15 +62,6 @@ class StartChild(Protocol):
     """Starts a child process."""
 
     async def __call__(self, work: Work) -> SolverChild: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is left to do: search for `seconds`, or only have the checkpoint judged; `reason` is known when it ended."""
-
-    seconds: float
-    start: Checkpoint | None
-    reason: EndReason | None = None
 
 
 @dataclass(slots=True)
@@ -176,7 +166,7 @@ class Attempt:
     # --- the search ---------------------------------------------------------------------------------------------------
 
     async def _solve(self) -> _End:
-        plan = self._plan()
+        plan = plan_for(self.claim)
         if plan is None:
             return TaskResult(EndReason.TIMED_OUT)
         heard, exit_ = await self._run_child(plan)
@@ -185,31 +175,19 @@ class Attempt:
             reason = EndReason.STOPPED if self._intent is Intent.STOP else EndReason.TIMED_OUT
             if self._best is None:
                 return TaskResult(reason)
-            plan = _Plan(0.0, self._best, reason)
+            plan = Plan(0.0, self._best, reason)
             heard, exit_ = await self._run_child(plan)
         return self._end(plan, heard, exit_)
-
-    def _plan(self) -> _Plan | None:
-        """None: the hard limit has passed, and there is nothing to keep."""
-        checkpoint = self.claim.checkpoint
-        if self.claim.remaining_s <= 0:
-            return None if checkpoint is None else _Plan(0.0, checkpoint, EndReason.TIMED_OUT)
-        if self.claim.control is ControlAction.STOP:
-            return _Plan(0.0, checkpoint, EndReason.STOPPED)
-        left_s = self.claim.options.time_limit_s - (checkpoint.searched_s if checkpoint else 0.0)
-        if checkpoint is not None and left_s < _SHORTEST_SEARCH_S:
-            return _Plan(0.0, checkpoint, EndReason.FINISHED)
-        return _Plan(left_s, checkpoint)
 
     def _cut_short(self, heard: _Heard) -> bool:
         nothing_said = heard.result is None and heard.error is None
         return nothing_said and self._intent in (Intent.STOP, Intent.TIME_OUT)
 
-    def _cut_by_shutdown(self, plan: _Plan, result: Frame) -> bool:
+    def _cut_by_shutdown(self, plan: Plan, result: Frame) -> bool:
         """True for the result of a search that would have gone on had we not been asked to leave."""
         return self._intent is Intent.HAND_OVER and plan.reason is None and bool(result.header["stopped"])
 
-    def _end(self, plan: _Plan, heard: _Heard, exit_: Exit | None) -> _End:
+    def _end(self, plan: Plan, heard: _Heard, exit_: Exit | None) -> _End:
         if self._intent is Intent.ABANDON:
             return None
         if heard.result is not None and not self._cut_by_shutdown(plan, heard.result):
@@ -228,7 +206,7 @@ class Attempt:
             retryable=True,
         )
 
-    def _result(self, plan: _Plan, frame: Frame) -> TaskResult:
+    def _result(self, plan: Plan, frame: Frame) -> TaskResult:
         header = frame.header
         reason = plan.reason or EndReason.FINISHED
         if plan.reason is None and header["stopped"]:
@@ -241,7 +219,7 @@ class Attempt:
             infeasibility = Infeasibility(proven=bool(header["proven_infeasible"]), reasons=reasons)
         return TaskResult(reason, frame.body, infeasibility)
 
-    async def _run_child(self, plan: _Plan) -> tuple[_Heard, Exit | None]:
+    async def _run_child(self, plan: Plan) -> tuple[_Heard, Exit | None]:
         """Start a child (while the problem is fetched), and stay with it until it ends or has to."""
         heard = _Heard()
         starting = asyncio.create_task(self._start_child(Work.SEARCH if plan.seconds else Work.JUDGE))
@@ -250,11 +228,13 @@ class Attempt:
             stored = await self._fetch()
             child = await starting
             if stored is None:
-                heard.error = None if self._leaving.is_set() else self._missing()
+                heard.error = None if self._leaving.is_set() else missing_problem(self.claim)
                 return heard, None
             listening = asyncio.create_task(self._listen(child, plan, heard))
             try:
-                await child.order(self._order(plan, stored), stored.content_zstd, _packed(plan.start))
+                await child.order(
+                    order_for(self.claim, plan, stored, self._settings), stored.content_zstd, plan.start_zstd
+                )
                 await self._stay(child, plan, heard, listening)
             finally:
                 exit_ = await child.kill()
@@ -279,31 +259,7 @@ class Attempt:
                 log.warning("problem_waits", attempt=attempt, error=str(error)[:200])
         return None
 
-    def _missing(self) -> ErrorInfo:
-        return ErrorInfo(
-            code="problem_not_found",
-            message=f"There is no problem {self.claim.problem_id} with SHA-256 {self.claim.problem_sha256} in this "
-            "organisation: it was deleted, or the reference is wrong. Upload it and refer to what the answer says.",
-            details=[{"problem_id": str(self.claim.problem_id), "sha256": self.claim.problem_sha256}],
-        )
-
-    def _order(self, plan: _Plan, stored: StoredProblem) -> Order:
-        options = self.claim.options
-        return Order(
-            format=stored.format,
-            sha256=self.claim.problem_sha256,
-            weights=options.weights.model_dump(exclude_none=True),
-            seconds=plan.seconds,
-            seed=options.seed + self.claim.variant - 1,
-            workers=min(options.workers, self._settings.solver_max_workers),
-            target=options.target_cost or 0,
-            variant=self.claim.variant,
-            searched_s=plan.start.searched_s if plan.start else 0.0,
-            # Half, so that handing out and saving together stay within what a lost worker may cost.
-            best_interval_s=self._settings.solver_checkpoint_s / 2,
-        )
-
-    async def _stay(self, child: SolverChild, plan: _Plan, heard: _Heard, listening: asyncio.Task[None]) -> None:
+    async def _stay(self, child: SolverChild, plan: Plan, heard: _Heard, listening: asyncio.Task[None]) -> None:
         """Return when the child has ended, has brought in what we need, or has used up its time."""
         settings = self._settings
         hard_at = self._began + self.claim.remaining_s
@@ -343,7 +299,7 @@ class Attempt:
         while not listening.done() and heard.judging_since is None and monotonic() < until:
             await asyncio.wait({listening}, timeout=0.05)
 
-    async def _listen(self, child: SolverChild, plan: _Plan, heard: _Heard) -> None:
+    async def _listen(self, child: SolverChild, plan: Plan, heard: _Heard) -> None:
         try:
             async for frame in child.frames():
                 self._hear(frame, plan, heard)
@@ -353,7 +309,7 @@ class Attempt:
                 code="child_unintelligible", message=f"A solver process sent nonsense: {error}"[:500], retryable=True
             )
 
-    def _hear(self, frame: Frame, plan: _Plan, heard: _Heard) -> None:
+    def _hear(self, frame: Frame, plan: Plan, heard: _Heard) -> None:
         header = frame.header
         match frame.kind:
             case "progress":
@@ -374,7 +330,7 @@ class Attempt:
                     REFEREE_MISMATCHES.inc()
                     log.error("referee_mismatch", details=heard.error.details)
 
-    def _report(self, header: dict[str, object], plan: _Plan, heard: _Heard) -> None:
+    def _report(self, header: dict[str, object], plan: Plan, heard: _Heard) -> None:
         stage = Stage(str(header["stage"]))
         if stage is Stage.VERIFYING and heard.judging_since is None:
             heard.judging_since = monotonic()
@@ -382,7 +338,7 @@ class Attempt:
             self._first_progress_s = monotonic() - self._began
             FIRST_PROGRESS_SECONDS.observe(self._first_progress_s)
         limit_s = self.claim.options.time_limit_s
-        searched_s = (plan.start.searched_s if plan.start else 0.0) + float(str(header["share"])) * plan.seconds
+        searched_s = plan.searched_s + float(str(header["share"])) * plan.seconds
         bound = header.get("bound")
         self._reporter.offer(
             Report(
@@ -462,10 +418,6 @@ def _score(header: dict[str, object]) -> Score:
     return Score.model_validate(
         {"hard_violations": header["hard_violations"], "total": header["cost"], "cost": header["parts"]}
     )
-
-
-def _packed(checkpoint: Checkpoint | None) -> bytes | None:
-    return None if checkpoint is None else checkpoint.timetable_zstd
 
 
 async def _first_of(task: asyncio.Task[None], event: asyncio.Event, seconds: float) -> None:

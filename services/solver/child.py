@@ -1,7 +1,7 @@
-"""The child process: one problem in, the best timetable out, checked by the referee.
+"""The child process: an order in on standard input, frames out on what was standard output.
 
-Owns the order of steps (load, weigh, search, judge) and what is told to the service on the way, as frames on what was
-standard output. Must not know the database, the broker, or which job this is.
+Owns the process: its pipes, its limits, its end. What an order means is `carry_out`'s. Must not know the database, the
+broker, or which job this is.
 
 It ends with its parent: the kernel kills it when the parent dies, and its reader ends it when the pipe closes. Anything
 that a library prints goes to standard error, so it cannot break a frame.
@@ -12,45 +12,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
-import hashlib
 import os
 import queue
 import signal
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import replace
 from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from services.solver.frames import BrokenFrameError, Frame, encode_frame, read_frame
 from services.solver.order import STOP, Order, read_order
 
-if TYPE_CHECKING:
-    from schemas.problem.expand import ExpandedProblem
-    from schemas.referee import Verdict
-    from schemas.timetable import Timetable
-    from services.solver.solve import SolveReport, SolveResult
-
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500  # under memory pressure the kernel shall take the search and leave the service
-_PROGRESS_INTERVAL_S = 0.2
-# Reading out and packing a timetable costs the search its time: never more than one part in this many.
-_BEST_TIME_SHARE = 20
-_MAX_TIMETABLE_BYTES = 512 * 1024 * 1024
-_MAX_VIOLATIONS = 100
-
-
-class BadInputError(Exception):
-    """The input cannot be solved, now or later: `code` is stable, `details` name places."""
-
-    def __init__(self, code: str, message: str, details: list[dict[str, str]] | None = None) -> None:
-        self.code = code
-        self.details = details or []
-        super().__init__(message)
 
 
 class Service:
@@ -110,8 +85,10 @@ def main() -> None:
     if not arguments.judge_only:
         _preheat()
     order, problem, start = orders.order()
+    from services.solver.carry_out import BadInputError, carry_out  # brings the search with it
+
     try:
-        _work(service, orders.stop, order, problem, start)
+        carry_out(service, orders.stop, order, problem, start)
     except BadInputError as error:
         service.send("error", code=error.code, message=str(error), retryable=False, details=error.details)
     except MemoryError:
@@ -129,274 +106,6 @@ def main() -> None:
     # Neither wait for threads of native libraries nor trip over our reader: the service has all it needs.
     sys.stderr.flush()
     os._exit(0)
-
-
-def _work(service: Service, stop: threading.Event, order: Order, problem_zstd: bytes, start_zstd: bytes | None) -> None:
-    service.progress("preparing", message="reading the problem")
-    began = time.monotonic()
-    expanded = _weighed(_load(order, problem_zstd), order.weights)
-    start = None if start_zstd is None else _start(start_zstd)
-    service.send("loaded", seconds=round(time.monotonic() - began, 3))
-    if order.seconds > 0:
-        _search(service, stop, order, expanded, start)
-    elif start is not None:
-        _judge_only(service, order, expanded, start)
-    else:
-        raise BadInputError("nothing_to_judge", "An order without search needs a timetable to judge.")
-
-
-def _load(order: Order, problem_zstd: bytes) -> ExpandedProblem:
-    from schemas.problem.findings import InvalidProblemError
-    from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, load_problem
-    from services.solver.packing import DamagedContentError, OversizedContentError, unpack
-
-    try:
-        content = unpack(problem_zstd, MAX_PROBLEM_BYTES)
-    except DamagedContentError as error:
-        raise BadInputError(
-            "problem_damaged", f"The stored problem cannot be unpacked ({error}). Upload it again."
-        ) from error
-    except OversizedContentError as error:
-        raise BadInputError("problem_too_large", f"The problem unpacks to {error}. Split it.") from error
-    if hashlib.sha256(content).hexdigest() != order.sha256:
-        raise BadInputError(
-            "problem_mismatch", "The stored problem is not the one that was asked for: its SHA-256 differs."
-        )
-    try:
-        return load_problem(content, ProblemFormat(order.format))
-    except InvalidProblemError as error:
-        details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
-        raise BadInputError("invalid_problem", str(error), details) from error
-
-
-def _weighed(expanded: ExpandedProblem, weights: Mapping[str, int]) -> ExpandedProblem:
-    if not weights:
-        return expanded
-    problem = expanded.problem
-    changed = problem.model_copy(update={"weights": problem.weights.model_copy(update=dict(weights))})
-    return replace(expanded, problem=changed)
-
-
-def _start(start_zstd: bytes) -> Timetable:
-    from schemas.timetable import Timetable
-    from services.solver.packing import unpack
-
-    return Timetable.model_validate_json(unpack(start_zstd, _MAX_TIMETABLE_BYTES))
-
-
-def _search(
-    service: Service, stop: threading.Event, order: Order, expanded: ExpandedProblem, start: Timetable | None
-) -> None:
-    from schemas.problem.findings import InvalidProblemError
-    from services.solver.solve import solve_problem
-
-    watcher = _Watcher(service, order)
-    try:
-        result = solve_problem(
-            expanded,
-            seconds=order.seconds,
-            seed=order.seed,
-            workers=order.workers,
-            target=order.target,
-            on_progress=watcher.on_progress,
-            should_stop=stop.is_set,
-            start=start,
-        )
-    except InvalidProblemError as error:  # more than the engine can hold
-        details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
-        raise BadInputError("invalid_problem", str(error), details) from error
-    stopped = stop.is_set()
-    watcher.send_best(result.timetable, result.hard_violations, result.cost, result.parts, final=True)
-    service.progress(
-        "verifying",
-        1.0,
-        hard_violations=result.hard_violations,
-        cost=result.cost,
-        parts=dict(result.parts),
-        bound=result.bound,
-        message="the referee counts",
-    )
-    verdict = _judge(expanded, result.timetable)
-    disagreements = _disagreements(result, verdict)
-    if disagreements:
-        service.send(
-            "error",
-            code="referee_mismatch",
-            message="The engine's count and the referee's differ; the timetable is not published. This is a defect of "
-            "Horarium: please report it with the problem.",
-            retryable=False,
-            details=disagreements,
-        )
-        return
-    _send_result(
-        service,
-        order,
-        verdict,
-        result.timetable,
-        searched_s=watcher.searched_s,
-        stopped=stopped,
-        optimal=result.optimal,
-        bound=result.bound,
-        proven_infeasible=result.proven_infeasible,
-        reasons=result.reasons,
-        provenance={
-            "engine_version": result.engine_version,
-            "ortools_version": result.ortools_version,
-            "method": result.method,
-            "method_reason": result.method_reason,
-        },
-    )
-
-
-def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timetable: Timetable) -> None:
-    service.progress("verifying", 1.0, message="the referee counts what an interrupted search left")
-    verdict = _judge(expanded, timetable)
-    if "domain" in verdict.score.hard or "malformed" in verdict.score.hard:
-        # No search of ours places a class outside its options: this timetable is not of this problem.
-        raise BadInputError("checkpoint_mismatch", "The checkpoint does not belong to the problem.")
-    _send_result(
-        service,
-        order,
-        verdict,
-        timetable,
-        searched_s=order.searched_s,
-        stopped=True,
-        optimal=False,
-        bound=None,
-        proven_infeasible=False,
-        reasons=[],
-        provenance={
-            "engine_version": version("horarium"),
-            "ortools_version": version("ortools"),
-            "method": "checkpoint",
-            "method_reason": "the search ended early; its last saved timetable was kept",
-        },
-    )
-
-
-def _judge(expanded: ExpandedProblem, timetable: Timetable) -> Verdict:
-    from schemas.referee import judge
-
-    return judge(expanded.problem, timetable)
-
-
-def _disagreements(result: SolveResult, verdict: Verdict) -> list[dict[str, str]]:
-    """Every number on which engine and referee differ, sums included."""
-    score = verdict.score
-    engine = {"hard_violations": result.hard_violations, "total": result.cost}
-    engine |= {f"hard/{rule}": count for rule, count in result.hard.items() if count}
-    engine |= {f"cost/{part}": cost for part, cost in result.parts.items() if cost}
-    referee = {"hard_violations": score.hard_violations, "total": score.total}
-    referee |= {f"hard/{rule}": count for rule, count in score.hard.items() if count}
-    referee |= {f"cost/{part}": cost for part, cost in score.cost.items() if cost}
-    return [
-        {"part": part, "engine": str(engine.get(part, 0)), "referee": str(referee.get(part, 0))}
-        for part in sorted(engine.keys() | referee.keys())
-        if engine.get(part, 0) != referee.get(part, 0)
-    ]
-
-
-def _send_result(
-    service: Service,
-    order: Order,
-    verdict: Verdict,
-    timetable: Timetable,
-    *,
-    searched_s: float,
-    stopped: bool,
-    optimal: bool,
-    bound: int | None,
-    proven_infeasible: bool,
-    reasons: list[str],
-    provenance: dict[str, str],
-) -> None:
-    from schemas.events import Provenance, VariantResult
-    from services.solver.packing import pack
-
-    hidden = verdict.total_violations - min(len(verdict.violations), _MAX_VIOLATIONS)
-    violations = [violation.message for violation in verdict.violations[:_MAX_VIOLATIONS]]
-    result = VariantResult(
-        variant=order.variant,
-        score=verdict.score,
-        timetable=timetable,
-        provenance=Provenance(input_sha256=order.sha256, seed=order.seed, workers=order.workers, **provenance),
-        optimal=optimal,
-        lower_bound=bound,
-        elapsed_s=round(searched_s, 3),
-        violations=[*violations, f"and {hidden} more"] if hidden > 0 and violations else violations,
-    )
-    service.send(
-        "result",
-        pack(result.model_dump_json(by_alias=True, exclude_none=True).encode()),
-        score=verdict.score.model_dump(mode="json"),
-        stopped=stopped,
-        bound=bound,
-        optimal=optimal,
-        proven_infeasible=proven_infeasible,
-        reasons=reasons[:_MAX_VIOLATIONS],
-        searched_s=round(searched_s, 3),
-    )
-
-
-class _Watcher:
-    """Tells the service how the search stands, and hands out its best timetable now and then.
-
-    So the service always holds a recent, complete one: a crash, a time-out and a stop all end the same way.
-    """
-
-    def __init__(self, service: Service, order: Order) -> None:
-        self._service = service
-        self._order = order
-        self._began = time.monotonic()
-        self._stage = ""
-        self._told_at = float("-inf")
-        self._best: tuple[int, int] | None = None
-        self._next_best_at = self._began + min(1.0, order.best_interval_s)
-
-    @property
-    def searched_s(self) -> float:
-        """Search time of all attempts so far."""
-        return self._order.searched_s + time.monotonic() - self._began
-
-    def on_progress(self, report: SolveReport) -> None:
-        now = time.monotonic()
-        if report.stage.value != self._stage or now >= self._told_at + _PROGRESS_INTERVAL_S:
-            self._stage, self._told_at = report.stage.value, now
-            self._service.progress(
-                report.stage.value,
-                report.share,
-                hard_violations=report.hard_violations,
-                cost=report.cost,
-                parts=dict(report.parts),
-                bound=report.bound,
-                moves=report.moves,
-                message=report.message[:500],
-            )
-        if report.hard_violations is None or report.cost is None or now < self._next_best_at:
-            return
-        if self._best is not None and (report.hard_violations, report.cost) >= self._best:
-            return
-        timetable = report.timetable()
-        if timetable is not None:
-            self.send_best(timetable, report.hard_violations, report.cost, report.parts)
-            took = time.monotonic() - now
-            self._next_best_at = now + max(self._order.best_interval_s, took * _BEST_TIME_SHARE)
-
-    def send_best(
-        self, timetable: Timetable, hard_violations: int, cost: int, parts: Mapping[str, int], *, final: bool = False
-    ) -> None:
-        from services.solver.packing import pack
-
-        self._best = (hard_violations, cost)
-        self._service.send(
-            "best",
-            pack(timetable.model_dump_json(by_alias=True, exclude_none=True).encode()),
-            hard_violations=hard_violations,
-            cost=cost,
-            parts=dict(parts),
-            searched_s=round(self.searched_s, 3),
-            final=final,
-        )
 
 
 def _arguments() -> argparse.Namespace:
@@ -441,7 +150,7 @@ def _preheat() -> None:
     from services.solver.jit_cache import use_jit_cache
 
     use_jit_cache()
-    for module in ("numba", "schemas.problem.read", "schemas.referee", "services.solver.solve"):
+    for module in ("numba", "services.solver.carry_out"):
         import_module(module)
 
 

@@ -16,9 +16,9 @@ import structlog
 from schemas.events import SolveProgress, Stage
 from schemas.timetable import Score
 from services.runtime.outage import is_world_away
+from services.solver.claim import Claim
 from services.solver.metrics import PROGRESS_DROPPED
 from services.solver.settings import SolverSettings
-from services.solver.tasks import Claim
 
 log = structlog.get_logger(__name__)
 

@@ -17,9 +17,10 @@ from sqlalchemy import Float, Row, and_, cast, exists, extract, func, insert, or
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import ColumnElement
 
-from schemas.events import ControlAction, ErrorInfo, Infeasibility, SolveOptions
+from schemas.events import ControlAction, ErrorInfo, SolveOptions
 from schemas.tables import organizations, problems, solve_attempts, solve_jobs, solve_tasks, solve_tokens
 from schemas.timetable import Score
+from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, TaskResult
 from services.solver.jobs import end_job_if_done, end_or_hasten_queued, lock_job, notify_tasks
 from services.solver.outcome import EndReason
 from services.solver.settings import SolverSettings
@@ -32,60 +33,6 @@ UNENDED = ("queued", "running")
 # An attempt that ended so counts against the task's attempts. A hand-over at shutdown does not.
 FAILED_ENDS = ("lease_expired", "error")
 _EXPIRE_AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The best timetable of a search: where the next attempt starts, or what a stopped search leaves."""
-
-    timetable_zstd: bytes
-    score: Score
-    searched_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A task that is ours as long as its lease is. `remaining_s` is what is left of the job's hard limit."""
-
-    job_id: UUID
-    variant: int
-    organization_id: UUID
-    attempt: int
-    token: int
-    worker: str
-    options: SolveOptions
-    correlation_id: str
-    problem_sha256: str
-    problem_id: UUID | None
-    control: ControlAction | None
-    checkpoint: Checkpoint | None
-    waited_s: float
-    remaining_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """`held`: the lease is ours again for its full length. `control`: what was asked of the job meanwhile."""
-
-    held: bool
-    control: ControlAction | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredProblem:
-    """A problem as it is kept: its format's name and its compressed content."""
-
-    format: str
-    content_zstd: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """What a finished search leaves: a `VariantResult` as compressed JSON, and why there may be no better one."""
-
-    reason: EndReason
-    result_zstd: bytes | None = None
-    infeasibility: Infeasibility | None = None
 
 
 @dataclass(frozen=True, slots=True)

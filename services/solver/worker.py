@@ -16,12 +16,13 @@ import structlog
 
 from services.runtime.logging import bound_ids
 from services.solver.attempt import Attempt
+from services.solver.claim import Claim
 from services.solver.metrics import CLAIM_SECONDS, QUEUE_WAIT_SECONDS, SLOTS_TOTAL, SLOTS_USED
 from services.solver.notifications import Doorbell, first_of
 from services.solver.progress import Publish
 from services.solver.runner import SolverChild, Work, child_command, child_environment
 from services.solver.settings import SolverSettings
-from services.solver.tasks import Claim, Tasks
+from services.solver.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 

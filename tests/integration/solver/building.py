@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from schemas.events import JobRequested, Provenance, SolveCompleted, SolveOptions, VariantResult
 from schemas.tables import solve_attempts, solve_jobs, solve_tasks
 from schemas.timetable import Placement, Score, Timetable
+from services.solver.claim import Checkpoint, Claim, TaskResult
 from services.solver.intake import new_job
 from services.solver.jobs import Jobs
 from services.solver.outcome import EndReason
 from services.solver.packing import pack, unpack
-from services.solver.tasks import Checkpoint, Claim, TaskResult, Tasks
+from services.solver.tasks import Tasks
 
 
 def a_problem() -> dict[str, Any]:

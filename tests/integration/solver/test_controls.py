@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.events import ControlAction, ErrorInfo, JobControl, Outcome, SolveCompleted
 from schemas.events.cloudevents import WireMessage, decode
+from services.solver.claim import Claim
 from services.solver.intake import Intake
 from services.solver.jobs import Controlled, Jobs
 from services.solver.notifications import Doorbell
 from services.solver.publisher import Publisher
-from services.solver.tasks import Claim, Tasks
+from services.solver.tasks import Tasks
 from tests.integration.solver.building import (
     a_checkpoint,
     a_request,

@@ -8,9 +8,9 @@ from typing import Any
 
 from schemas.events import SolveOptions
 from schemas.timetable import Placement, Score, Timetable
+from services.solver.claim import Checkpoint, Claim
 from services.solver.packing import pack
 from services.solver.settings import SolverSettings
-from services.solver.tasks import Checkpoint, Claim
 
 
 def the_settings(**given: Any) -> SolverSettings:

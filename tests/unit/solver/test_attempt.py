@@ -16,9 +16,10 @@ import pytest
 
 from schemas.events import ControlAction, ErrorInfo, SolveProgress, Stage
 from services.solver.attempt import Attempt
+from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, TaskResult
 from services.solver.outcome import EndReason
 from services.solver.runner import SolverChild, Work
-from services.solver.tasks import Checkpoint, Claim, Renewal, StoredProblem, TaskResult, Tasks
+from services.solver.tasks import Tasks
 from tests.unit.solver.claims import a_checkpoint, a_claim, the_settings
 
 # What every part starts with: frames on a private descriptor, as in the real child.

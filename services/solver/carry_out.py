@@ -1,0 +1,297 @@
+"""Carrying out an order: load the problem, weigh it, search, have the referee judge, tell the service on the way.
+
+Owns the order of these steps and what is said of each. Must not know pipes, processes or the database. Only child
+processes import this: it brings the search with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from schemas.events import Provenance, VariantResult
+from schemas.problem.expand import ExpandedProblem
+from schemas.problem.findings import InvalidProblemError
+from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, load_problem
+from schemas.referee import Verdict, judge
+from schemas.timetable import Timetable
+from services.solver.order import Order
+from services.solver.packing import DamagedContentError, OversizedContentError, pack, unpack
+from services.solver.solve import SolveReport, SolveResult, solve_problem
+
+if TYPE_CHECKING:
+    from services.solver.child import Service
+
+_PROGRESS_INTERVAL_S = 0.2
+# Reading out and packing a timetable costs the search its time: never more than one part in this many.
+_BEST_TIME_SHARE = 20
+_MAX_TIMETABLE_BYTES = 512 * 1024 * 1024
+_MAX_VIOLATIONS = 100
+
+
+class BadInputError(Exception):
+    """The input cannot be solved, now or later: `code` is stable, `details` name places."""
+
+    def __init__(self, code: str, message: str, details: list[dict[str, str]] | None = None) -> None:
+        self.code = code
+        self.details = details or []
+        super().__init__(message)
+
+
+def carry_out(
+    service: Service, stop: threading.Event, order: Order, problem_zstd: bytes, start_zstd: bytes | None
+) -> None:
+    """Do what the order says and tell the service of it. Raises BadInputError, and whatever a defect of ours raises."""
+    service.progress("preparing", message="reading the problem")
+    began = time.monotonic()
+    expanded = _weighed(_load(order, problem_zstd), order.weights)
+    start = None if start_zstd is None else _start(start_zstd)
+    service.send("loaded", seconds=round(time.monotonic() - began, 3))
+    if order.seconds > 0:
+        _search(service, stop, order, expanded, start)
+    elif start is not None:
+        _judge_only(service, order, expanded, start)
+    else:
+        raise BadInputError("nothing_to_judge", "An order without search needs a timetable to judge.")
+
+
+def _load(order: Order, problem_zstd: bytes) -> ExpandedProblem:
+    try:
+        content = unpack(problem_zstd, MAX_PROBLEM_BYTES)
+    except DamagedContentError as error:
+        raise BadInputError(
+            "problem_damaged", f"The stored problem cannot be unpacked ({error}). Upload it again."
+        ) from error
+    except OversizedContentError as error:
+        raise BadInputError("problem_too_large", f"The problem unpacks to {error}. Split it.") from error
+    if hashlib.sha256(content).hexdigest() != order.sha256:
+        raise BadInputError(
+            "problem_mismatch", "The stored problem is not the one that was asked for: its SHA-256 differs."
+        )
+    try:
+        return load_problem(content, ProblemFormat(order.format))
+    except InvalidProblemError as error:
+        details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
+        raise BadInputError("invalid_problem", str(error), details) from error
+
+
+def _weighed(expanded: ExpandedProblem, weights: Mapping[str, int]) -> ExpandedProblem:
+    if not weights:
+        return expanded
+    problem = expanded.problem
+    changed = problem.model_copy(update={"weights": problem.weights.model_copy(update=dict(weights))})
+    return replace(expanded, problem=changed)
+
+
+def _start(start_zstd: bytes) -> Timetable:
+    return Timetable.model_validate_json(unpack(start_zstd, _MAX_TIMETABLE_BYTES))
+
+
+def _search(
+    service: Service, stop: threading.Event, order: Order, expanded: ExpandedProblem, start: Timetable | None
+) -> None:
+    watcher = _Watcher(service, order)
+    try:
+        result = solve_problem(
+            expanded,
+            seconds=order.seconds,
+            seed=order.seed,
+            workers=order.workers,
+            target=order.target,
+            on_progress=watcher.on_progress,
+            should_stop=stop.is_set,
+            start=start,
+        )
+    except InvalidProblemError as error:  # more than the engine can hold
+        details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
+        raise BadInputError("invalid_problem", str(error), details) from error
+    stopped = stop.is_set()
+    watcher.send_best(result.timetable, result.hard_violations, result.cost, result.parts, final=True)
+    service.progress(
+        "verifying",
+        1.0,
+        hard_violations=result.hard_violations,
+        cost=result.cost,
+        parts=dict(result.parts),
+        bound=result.bound,
+        message="the referee counts",
+    )
+    verdict = _judge(expanded, result.timetable)
+    disagreements = _disagreements(result, verdict)
+    if disagreements:
+        service.send(
+            "error",
+            code="referee_mismatch",
+            message="The engine's count and the referee's differ; the timetable is not published. This is a defect of "
+            "Horarium: please report it with the problem.",
+            retryable=False,
+            details=disagreements,
+        )
+        return
+    _send_result(
+        service,
+        order,
+        verdict,
+        result.timetable,
+        searched_s=watcher.searched_s,
+        stopped=stopped,
+        optimal=result.optimal,
+        bound=result.bound,
+        proven_infeasible=result.proven_infeasible,
+        reasons=result.reasons,
+        provenance={
+            "engine_version": result.engine_version,
+            "ortools_version": result.ortools_version,
+            "method": result.method,
+            "method_reason": result.method_reason,
+        },
+    )
+
+
+def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timetable: Timetable) -> None:
+    service.progress("verifying", 1.0, message="the referee counts what an interrupted search left")
+    verdict = _judge(expanded, timetable)
+    if "domain" in verdict.score.hard or "malformed" in verdict.score.hard:
+        # No search of ours places a class outside its options: this timetable is not of this problem.
+        raise BadInputError("checkpoint_mismatch", "The checkpoint does not belong to the problem.")
+    _send_result(
+        service,
+        order,
+        verdict,
+        timetable,
+        searched_s=order.searched_s,
+        stopped=True,
+        optimal=False,
+        bound=None,
+        proven_infeasible=False,
+        reasons=[],
+        provenance={
+            "engine_version": version("horarium"),
+            "ortools_version": version("ortools"),
+            "method": "checkpoint",
+            "method_reason": "the search ended early; its last saved timetable was kept",
+        },
+    )
+
+
+def _judge(expanded: ExpandedProblem, timetable: Timetable) -> Verdict:
+    return judge(expanded.problem, timetable)
+
+
+def _disagreements(result: SolveResult, verdict: Verdict) -> list[dict[str, str]]:
+    """Every number on which engine and referee differ, sums included."""
+    score = verdict.score
+    engine = {"hard_violations": result.hard_violations, "total": result.cost}
+    engine |= {f"hard/{rule}": count for rule, count in result.hard.items() if count}
+    engine |= {f"cost/{part}": cost for part, cost in result.parts.items() if cost}
+    referee = {"hard_violations": score.hard_violations, "total": score.total}
+    referee |= {f"hard/{rule}": count for rule, count in score.hard.items() if count}
+    referee |= {f"cost/{part}": cost for part, cost in score.cost.items() if cost}
+    return [
+        {"part": part, "engine": str(engine.get(part, 0)), "referee": str(referee.get(part, 0))}
+        for part in sorted(engine.keys() | referee.keys())
+        if engine.get(part, 0) != referee.get(part, 0)
+    ]
+
+
+def _send_result(
+    service: Service,
+    order: Order,
+    verdict: Verdict,
+    timetable: Timetable,
+    *,
+    searched_s: float,
+    stopped: bool,
+    optimal: bool,
+    bound: int | None,
+    proven_infeasible: bool,
+    reasons: list[str],
+    provenance: dict[str, str],
+) -> None:
+    hidden = verdict.total_violations - min(len(verdict.violations), _MAX_VIOLATIONS)
+    violations = [violation.message for violation in verdict.violations[:_MAX_VIOLATIONS]]
+    result = VariantResult(
+        variant=order.variant,
+        score=verdict.score,
+        timetable=timetable,
+        provenance=Provenance(input_sha256=order.sha256, seed=order.seed, workers=order.workers, **provenance),
+        optimal=optimal,
+        lower_bound=bound,
+        elapsed_s=round(searched_s, 3),
+        violations=[*violations, f"and {hidden} more"] if hidden > 0 and violations else violations,
+    )
+    service.send(
+        "result",
+        pack(result.model_dump_json(by_alias=True, exclude_none=True).encode()),
+        score=verdict.score.model_dump(mode="json"),
+        stopped=stopped,
+        bound=bound,
+        optimal=optimal,
+        proven_infeasible=proven_infeasible,
+        reasons=reasons[:_MAX_VIOLATIONS],
+        searched_s=round(searched_s, 3),
+    )
+
+
+class _Watcher:
+    """Tells the service how the search stands, and hands out its best timetable now and then.
+
+    So the service always holds a recent, complete one: a crash, a time-out and a stop all end the same way.
+    """
+
+    def __init__(self, service: Service, order: Order) -> None:
+        self._service = service
+        self._order = order
+        self._began = time.monotonic()
+        self._stage = ""
+        self._told_at = float("-inf")
+        self._best: tuple[int, int] | None = None
+        self._next_best_at = self._began + min(1.0, order.best_interval_s)
+
+    @property
+    def searched_s(self) -> float:
+        """Search time of all attempts so far."""
+        return self._order.searched_s + time.monotonic() - self._began
+
+    def on_progress(self, report: SolveReport) -> None:
+        now = time.monotonic()
+        if report.stage.value != self._stage or now >= self._told_at + _PROGRESS_INTERVAL_S:
+            self._stage, self._told_at = report.stage.value, now
+            self._service.progress(
+                report.stage.value,
+                report.share,
+                hard_violations=report.hard_violations,
+                cost=report.cost,
+                parts=dict(report.parts),
+                bound=report.bound,
+                moves=report.moves,
+                message=report.message[:500],
+            )
+        if report.hard_violations is None or report.cost is None or now < self._next_best_at:
+            return
+        if self._best is not None and (report.hard_violations, report.cost) >= self._best:
+            return
+        timetable = report.timetable()
+        if timetable is not None:
+            self.send_best(timetable, report.hard_violations, report.cost, report.parts)
+            took = time.monotonic() - now
+            self._next_best_at = now + max(self._order.best_interval_s, took * _BEST_TIME_SHARE)
+
+    def send_best(
+        self, timetable: Timetable, hard_violations: int, cost: int, parts: Mapping[str, int], *, final: bool = False
+    ) -> None:
+        self._best = (hard_violations, cost)
+        self._service.send(
+            "best",
+            pack(timetable.model_dump_json(by_alias=True, exclude_none=True).encode()),
+            hard_violations=hard_violations,
+            cost=cost,
+            parts=dict(parts),
+            searched_s=round(self.searched_s, 3),
+            final=final,
+        )
