@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.addresses import Addresses
 from deploy.local.services import ServiceProcess
+from deploy.local.stack import LocalStack
 from horarium.commands.topics import apply_topics
 from horarium.commands.warmup import warmup
 from schemas.events import JobRequested, SolveCompleted, SolveOptions
@@ -46,7 +47,7 @@ async def eventually(what: str, look: Callable[[], Awaitable[T | None]], within_
 
 
 @contextmanager
-def a_world() -> Iterator[Addresses]:
+def a_world() -> Iterator[LocalStack]:
     """Servers of one module alone: a consumer group of another test's solver would take our requests.
 
     The kernels are compiled first, so that no deadline of a test is spent on that.
@@ -55,7 +56,7 @@ def a_world() -> Iterator[Addresses]:
     with private_stack() as stack:
         migrate(stack.addresses.database_url)
         asyncio.run(apply_topics(stack.addresses.kafka_bootstrap_servers))
-        yield stack.addresses
+        yield stack
 
 
 class Replica:

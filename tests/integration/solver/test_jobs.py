@@ -36,8 +36,8 @@ from tests.integration.solver.replicas import (
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[Addresses]:
-    with a_world() as addresses:
-        yield addresses
+    with a_world() as stack:
+        yield stack.addresses
 
 
 @pytest.fixture

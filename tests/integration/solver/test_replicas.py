@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from deploy.local.addresses import Addresses
+from deploy.local.stack import LocalStack
 from schemas.events import ControlAction, Outcome
 from tests.integration.solver.building import a_long_search, attempt_ends, task_row
 from tests.integration.solver.replicas import Solvers, a_world, accepted_by_the_referee, eventually
@@ -20,20 +22,21 @@ from tests.stack import Databases
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[Addresses]:
-    with a_world() as addresses:
-        yield addresses
+def servers() -> Iterator[LocalStack]:
+    with a_world() as stack:
+        yield stack
 
 
 @pytest.fixture
-def world(servers: Addresses) -> Addresses:
+def world(servers: LocalStack) -> Addresses:
     """The servers with a database of this test alone: every replica claims whatever is there."""
-    return replace(servers, database_url=Databases(servers.database_url).fresh())
+    addresses = servers.addresses
+    return replace(addresses, database_url=Databases(addresses.database_url).fresh())
 
 
 @pytest.fixture
 async def engine(world: Addresses) -> AsyncIterator[AsyncEngine]:
-    made = create_async_engine(world.database_url)
+    made = create_async_engine(world.database_url, pool_pre_ping=True)
     yield made
     await made.dispose()
 
@@ -94,6 +97,33 @@ async def test_a_job_over_its_hard_limit_ends_timed_out_with_its_best(solvers: S
     end = await solvers.end(event.job_id, within_s=20)
     assert end.outcome is Outcome.TIMED_OUT
     assert accepted_by_the_referee(end, a_long_search())
+
+
+async def test_a_database_that_is_away_longer_than_a_lease_costs_no_search(
+    solvers: Solvers, servers: LocalStack
+) -> None:
+    service = solvers.start()
+    event = await solvers.request()
+    saved = await solvers.checkpointed(event.job_id)
+    assert servers.postgres is not None
+    await asyncio.to_thread(servers.postgres.stop)
+
+    async def lease_has_run_out() -> bool:
+        return '"lease_surely_ours": false' in service.log()
+
+    await eventually("the lease to run out", lease_has_run_out)
+    assert service.children(), "the search goes on"
+    await asyncio.to_thread(servers.postgres.start)
+
+    async def saved_again() -> bool:
+        row = await task_row(solvers.engine, event.job_id)
+        return bool(row.checkpoint_at > saved.checkpoint_at)
+
+    await eventually("the next checkpoint", saved_again)
+    await solvers.jobs.control(event.job_id, event.organization_id, ControlAction.STOP)
+    end = await solvers.end(event.job_id)
+    assert (end.attempt, end.token) == (1, saved.token)
+    assert await attempt_ends(solvers.engine, event.job_id) == ["stopped"]
 
 
 async def test_a_frozen_replica_that_thaws_after_its_lease_changes_nothing(solvers: Solvers) -> None:
