@@ -19,8 +19,13 @@ from horarium.demo.scenario import SIZES, run_scenario
 
 
 def main() -> int:
-    """Run the demo; size from HORARIUM_DEMO_SIZE (full, small), results into HORARIUM_DEMO_OUT (`out/demo`)."""
-    console = Console(highlight=False)
+    """Run the demo; size from HORARIUM_DEMO_SIZE (full, small), results into HORARIUM_DEMO_OUT (`out/demo`).
+
+    HORARIUM_DEMO_SVG names a file for a picture of what was printed (the one in the README is made so).
+    """
+    picture = os.environ.get("HORARIUM_DEMO_SVG", "")
+    # Wide enough for every line, so that a log reads as the terminal does.
+    console = Console(highlight=False, record=bool(picture), width=None if sys.stdout.isatty() else 110)
     size = os.environ.get("HORARIUM_DEMO_SIZE", "full")
     if size not in SIZES:
         console.print(f"HORARIUM_DEMO_SIZE must be one of {', '.join(SIZES)}, not {size!r}.")
@@ -29,13 +34,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with platform(console, Path(".horarium") / "demo") as running:
-            return run_scenario(console, running, SIZES[size], Path(os.environ.get("HORARIUM_DEMO_OUT", "out/demo")))
+            code = run_scenario(console, running, SIZES[size], Path(os.environ.get("HORARIUM_DEMO_OUT", "out/demo")))
     except (MissingServerError, PortTakenError, ProcessFailedError, StackRunningError, RefusedError) as error:
         console.print(f"[bold red]The demo could not go on:[/] {error}")
         return 1
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left running.")
         return 130
+    if picture:
+        console.save_svg(picture, title="make demo")
+    return code
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -90,7 +90,8 @@ def test_variants_are_different_timetables_of_one_job(system: System) -> None:
     assert ended["status"] == "completed"
     assert [v["variant"] for v in ended["variants"]] == [1, 2, 3]
     assert [v["provenance"]["seed"] for v in ended["variants"]] == [5, 6, 7]
-    assert len(completed_events(system, job.job_id)) == 1, "exactly one terminal event per job"
+    found = wait_for("the terminal event", lambda: completed_events(system, job.job_id), within_s=30)
+    assert len(found) == 1, "exactly one terminal event per job"
 
 
 def test_stop_keeps_the_best_and_cancel_discards(system: System) -> None:
