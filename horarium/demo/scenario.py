@@ -42,7 +42,7 @@ class Size:
 
 SIZES = {
     "full": Size(courses=1_800, students=19_000, faculty=2_320, time_limit_s=60.0),
-    "small": Size(courses=60, students=600, faculty=80, time_limit_s=5.0),
+    "small": Size(courses=60, students=600, faculty=80, time_limit_s=2.0),
 }
 
 
