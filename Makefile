@@ -92,15 +92,15 @@ down: ## Stop what `make up` left running; the data stays
 
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.warm ## Run all tests, against the embedded servers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: test-unit
 test-unit: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need no server
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
 
 .PHONY: test-kafka
 test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers against Apache Kafka (needs Docker, or Java 17+ and Maven)
-	@HORARIUM_TEST_BROKER=kafka $(BIN)/python -m pytest tests/integration tests/e2e
+	@HORARIUM_TEST_BROKER=kafka $(BIN)/python -m pytest tests/integration tests/e2e --numprocesses 2 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and formatting

@@ -29,7 +29,7 @@ def up(
 
     try:
         with platform(Console(highlight=False, stderr=True), folder, stays=True, api_port=port) as running:
-            say(f"api       {running.api_url}  (documentation at {running.api_url}/docs)")
+            say(f"api       {running.api_url}  (its OpenAPI document: {running.api_url}/openapi.json)")
             say(f"progress  {running.progress_url}")
             say(f"sign in   {running.email}  password {running.password}")
             say(f"logs      {folder / 'logs'}")

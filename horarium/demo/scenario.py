@@ -59,6 +59,7 @@ class Timings:
 def run_scenario(console: Console, running: Running, size: Size, out: Path) -> int:
     """Run the steps; 0 if the referee finds no hard violation, else 1."""
     timings = Timings()
+    console.print(f"  api at {running.api_url}, progress at {running.progress_url}, {running.broker}")
     started = monotonic()
     problem = generate_university(courses=size.courses, students=size.students, faculty=size.faculty, seed=size.seed)
     content = problem.model_dump_json(exclude_none=True, exclude_defaults=True, by_alias=True).encode()
