@@ -127,7 +127,10 @@ async def test_a_stream_begins_with_the_snapshot_and_ends_with_the_job(
 ) -> None:
     job = JobEvents()
     reader = Reader(http, job)
-    await publish(job.requested(), job.progress(10))
+    # One after the other: the two are on different topics, and either may be read first.
+    await publish(job.requested())
+    await reader.until(status="queued")
+    await publish(job.progress(10))
     await reader.until(progress=10.0)
     async with asyncio.timeout(30), reader.stream() as (answer, messages):
         assert answer.headers["Content-Type"].startswith("text/event-stream")
