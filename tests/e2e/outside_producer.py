@@ -43,4 +43,4 @@ async def main(servers: str, api: dict[str, Any], problem: dict[str, Any], organ
 
 servers, document, problem, organization_id = sys.argv[1:]
 api_document, timetabling_problem = (json.loads(Path(file).read_text()) for file in (document, problem))
-asyncio.run(asyncio.wait_for(main(servers, api_document, timetabling_problem, organization_id), 60))
+asyncio.run(asyncio.wait_for(main(servers, api_document, timetabling_problem, organization_id), 120))

@@ -51,7 +51,7 @@ def test_undecodable_requests_are_kept_and_the_next_job_runs(system: System) -> 
         # solver, progress and persister each read the topic, and each keeps what it could not read.
         return found if len(found) >= 3 * len(hostile) else None
 
-    kept = wait_for("every reader to dead-letter every hostile message", letters, within_s=30)
+    kept = wait_for("every reader to dead-letter every hostile message", letters, within_s=60)
     assert {record.value for record in kept} == {value for value, _ in hostile}, "bytes are untouched"  # type: ignore[attr-defined]  # aiokafka records carry no types
     for record in kept:
         headers = dict(record.headers)  # type: ignore[attr-defined]  # as above

@@ -24,7 +24,7 @@ def test_a_program_of_thirty_lines_gets_its_timetable(system: System, tmp_path: 
         *(system.stack.addresses.kafka_bootstrap_servers, str(DOCUMENT), str(tmp_path / "problem.json")),
         organization_id,
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, cwd=tmp_path)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=140, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr + system.tails()
     completed = json.loads(ran.stdout)
     assert completed["outcome"] == "completed"
@@ -52,7 +52,7 @@ def test_a_bad_inline_problem_fails_the_job_with_the_place(system: System, tmp_p
         *(system.stack.addresses.kafka_bootstrap_servers, str(DOCUMENT), str(tmp_path / "problem.json")),
         str(uuid.uuid4()),
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90, cwd=tmp_path)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=140, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr + system.tails()
     completed = json.loads(ran.stdout)
     assert completed["outcome"] == "failed"
