@@ -38,6 +38,10 @@ class JobStatus(StrEnum):
         return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
+# The terminal states by the words that cross a boundary, for programs that read them as text.
+TERMINAL_STATUSES = frozenset(status.value for status in JobStatus if status.terminal)
+
+
 class _State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -14,12 +14,12 @@ import typer
 
 from horarium.commands.terminal import EXIT_UNREACHABLE, EXIT_VIOLATIONS, is_watched, note, read_file, refuse, say
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
+from schemas.fold import TERMINAL_STATUSES
 from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, guess_format
 
 if TYPE_CHECKING:
     from horarium.client import Client
 
-TERMINAL = frozenset({"completed", "stopped", "infeasible", "failed", "cancelled", "timed_out"})
 
 Url = Annotated[str, typer.Option(envvar="HORARIUM_URL", help="Where the api answers.")]
 Token = Annotated[str, typer.Option(envvar="HORARIUM_TOKEN", help="A bearer token, instead of --email.")]
@@ -110,7 +110,7 @@ def _follow(client: Client, progress_url: str) -> None:
         elif line.split("%", 1)[-1] != shown.split("%", 1)[-1]:
             note(line)
         shown = line
-        if last.get("status") in TERMINAL:
+        if last.get("status") in TERMINAL_STATUSES:
             break
     if is_watched():
         note("")

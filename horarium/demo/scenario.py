@@ -21,11 +21,11 @@ from rich.table import Table
 from horarium.client import Client, Submitted
 from horarium.demo.platform import Running
 from horarium.university import generate_university
+from schemas.fold import TERMINAL_STATUSES
 from schemas.problem.model import Problem
 from schemas.referee import judge
 from schemas.timetable import Timetable
 
-TERMINAL = {"completed", "stopped", "infeasible", "failed", "cancelled", "timed_out"}
 _PERSISTED_WITHIN_S = 60.0
 
 
@@ -127,7 +127,7 @@ def _watch(console: Console, client: Client, job: Submitted, requested: float, t
                     # A log has no moving bar: one line per stage says the same.
                     shown_stage = stage or status
                     console.print(f"  {now:6.1f} s  {report['progress']:5.1f} %  {shown_stage}  {best}")
-                if status in TERMINAL:
+                if status in TERMINAL_STATUSES:
                     timings.note(f"{status} seen", now)
                     return report
 

@@ -22,12 +22,12 @@ from deploy.local import LocalStack
 from deploy.local.services import LocalServices
 from horarium.client import Client, Submitted
 from horarium.commands.topics import apply_topics
+from schemas.fold import TERMINAL_STATUSES
 from services.api.migrate import upgrade
 from services.api.seed import seed_demo
 from tests.stack import data_folder, private_stack
 
 T = TypeVar("T")
-TERMINAL = {"completed", "stopped", "infeasible", "failed", "cancelled", "timed_out"}
 EMAIL, PASSWORD = "planner@test.example", "correct horse battery staple"
 
 
@@ -68,7 +68,7 @@ class System:
 
         def look() -> dict[str, Any] | None:
             found = self.client.job(job.job_id)
-            return found if found["status"] in TERMINAL else None
+            return found if found["status"] in TERMINAL_STATUSES else None
 
         return wait_for(f"job {job.job_id} to end\n{self.tails()}", look, within_s)
 
