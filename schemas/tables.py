@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Sequence,
     String,
     Table,
     Text,
@@ -115,6 +114,19 @@ outbox = Table(
     _created_at(),
 )
 
+# What a user asked of a job, kept until its end so that a control that a broker lost can be sent again.
+job_controls = Table(
+    "job_controls",
+    metadata,
+    Column("job_id", Uuid, primary_key=True),
+    Column("action", String(10), primary_key=True),
+    Column("organization_id", Uuid, nullable=False),
+    Column("requested_by", String(200), nullable=False, server_default=""),
+    Column("correlation_id", String(128), nullable=False),
+    _created_at(),
+    CheckConstraint("action IN ('stop', 'cancel')", name="action"),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -126,9 +138,6 @@ idempotency_keys = Table(
 )
 
 # --- written by solver ------------------------------------------------------------------------------------------------
-
-# Fencing tokens grow over all tasks: of two claims of one task, the later has the larger token.
-solve_tokens = Sequence("solve_tokens", metadata=metadata)
 
 # One row per job that intake has accepted: what its tasks share.
 solve_jobs = Table(
@@ -144,12 +153,22 @@ solve_jobs = Table(
     Column("problem_sha256", String(64), nullable=False),
     Column("correlation_id", String(128), nullable=False),
     Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("requested_by", String(200), nullable=False, server_default=""),
+    Column("request_event_id", Uuid, nullable=True, comment="of the job.requested that intake took in"),
     Column("control", String(10), nullable=True, comment="stop or cancel, once asked for"),
     Column("started_at", DateTime(timezone=True), nullable=True),
     Column("outcome", String(20), nullable=True, comment="set with the completed event, in one transaction"),
     Column("completed_event", LargeBinary, nullable=True, comment="zstd; kept until published, and for re-publishing"),
     Column("published_at", DateTime(timezone=True), nullable=True),
+    Column("dead_letter_reason", String(40), nullable=True, comment="why its request goes to the dead-letter topic"),
+    Column("dead_lettered_at", DateTime(timezone=True), nullable=True),
     _created_at(),
+    Index(
+        "ix_solve_jobs_dead_letters",
+        "created_at",
+        postgresql_where=text("dead_letter_reason IS NOT NULL AND dead_lettered_at IS NULL"),
+    ),
+    Index("ix_solve_jobs_published_at", "published_at"),
     Index(
         "ix_solve_jobs_unpublished", "created_at", postgresql_where=text("outcome IS NOT NULL AND published_at IS NULL")
     ),
@@ -224,6 +243,7 @@ job_states = Table(
     Column("state", JSONB, nullable=False, comment="schemas.fold.JobState"),
     Column("version", BigInteger, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Index("ix_job_states_status_updated_at", "status", "updated_at"),
 )
 
 timetables = Table(

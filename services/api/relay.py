@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from schemas.events.cloudevents import WireMessage
 from schemas.tables import outbox
 from services.api.metrics import OUTBOX_OLDEST_SECONDS, OUTBOX_REFUSED, OUTBOX_ROWS, PUBLISH_DELAY_SECONDS
+from services.runtime.faults import fault_point
 from services.runtime.outage import is_world_away, sleep_unless
 
 log = structlog.get_logger(__name__)
@@ -100,6 +101,7 @@ class Relay:
             for row, result in zip(rows, results, strict=True):
                 by_result[result].append(row.id)
             if by_result[Result.ACKNOWLEDGED]:
+                fault_point("relay.published")
                 await connection.execute(delete(outbox).where(outbox.c.id.in_(by_result[Result.ACKNOWLEDGED])))
             if by_result[Result.REFUSED]:
                 await connection.execute(

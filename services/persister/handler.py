@@ -30,6 +30,7 @@ from services.persister.metrics import (
 )
 from services.persister.packing import timetable_row, variant_rows
 from services.persister.repository import Applied, Repository, Result
+from services.runtime.faults import fault_point
 from services.runtime.kafka import Received
 from services.runtime.outage import is_world_away, sleep_unless
 
@@ -85,8 +86,10 @@ class Persister:
 
     async def on_completed(self, event: SolveCompleted, _received: Received) -> None:
         started = monotonic()
+        fault_point("persister.received")
         result = await asyncio.to_thread(_pack, event)
         applied = await self._repository.apply([*self._take_waiting(event.job_id), event], result)
+        fault_point("persister.stored")
         seconds = monotonic() - started
         self._count(event, applied)
         self._written_at.pop(event.job_id, None)

@@ -30,6 +30,7 @@ from services.progress.metrics import (
 from services.progress.positions import Positions
 from services.progress.snapshot import Revision
 from services.progress.store import AwayError, Position, Store
+from services.runtime.faults import fault_point
 from services.runtime.kafka import Received
 from services.runtime.outage import sleep_unless
 
@@ -86,6 +87,8 @@ class Projector:
             CONFLICTS.inc()
         else:
             raise ContendedError(f"job {event.job_id}: {_SWAP_ATTEMPTS} writes were overtaken")
+        if changed:
+            fault_point("projector.swapped")
         if changed or self._settled.get(event.job_id) != Revision(epoch, state.version):
             # Also when nothing changed: a process may have died between the write and what follows it.
             await self._settle(event, received, state, epoch, changed)
@@ -108,6 +111,7 @@ class Projector:
             store_result=ended_by_this,
             position=(received.topic, received.partition, Position(received.offset, received.timestamp_ms)),
         )
+        fault_point("projector.settled")
         self._positions.record(received, epoch)
         self._settled[event.job_id] = Revision(epoch, state.version)
         self._settled.move_to_end(event.job_id)

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from schemas.events import ErrorInfo, Infeasibility, Stage
 from schemas.timetable import Score
+from services.runtime.faults import fault_point
 from services.runtime.outage import is_world_away, pauses
 from services.solver.claim import Checkpoint, Claim, StoredProblem, TaskResult
 from services.solver.frames import BrokenFrameError, Frame
@@ -360,7 +361,9 @@ class Attempt:
                 name = "abandoned"
             case TaskResult():
                 name = end.reason.value
+                fault_point("worker.solved")
                 ended = await self._insist(lambda: self._tasks.finish(self.claim, end))
+                fault_point("worker.finished")
                 if ended:
                     await self._reporter.last(_LAST_MESSAGES[end.reason])
             case ErrorInfo():

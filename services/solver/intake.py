@@ -14,6 +14,7 @@ import json
 import structlog
 
 from schemas.events import ErrorInfo, JobControl, JobRequested, ProblemFormat
+from services.runtime.faults import fault_point
 from services.runtime.kafka import Received
 from services.solver.jobs import Accepted, Controlled, Jobs, NewJob
 from services.solver.metrics import DUPLICATE_REQUESTS
@@ -33,6 +34,7 @@ class Intake:
         # Up to 64 MiB of JSON: not in the event loop, which renews leases.
         job = await asyncio.to_thread(new_job, event)
         accepted = await self._jobs.accept(job)
+        fault_point("intake.stored")
         match accepted:
             case Accepted.NEW:
                 log.info(
@@ -52,6 +54,7 @@ class Intake:
     async def on_job_control(self, event: JobControl, received: Received | None = None) -> None:
         """Stop or cancel the job. One that has not arrived yet keeps the control until it does."""
         controlled = await self._jobs.control(event.job_id, event.organization_id, event.action)
+        fault_point("control.stored")
         level = log.warning if controlled is Controlled.FOREIGN else log.info
         level("job_controlled", action=event.action.value, result=controlled.value)
 

@@ -17,6 +17,7 @@ from time import monotonic
 import structlog
 
 from schemas.events import ControlAction
+from services.runtime.faults import fault_point
 from services.runtime.outage import is_world_away
 from services.solver.claim import Checkpoint, Claim
 from services.solver.metrics import LEASES_LOST, RENEWALS_FAILED
@@ -94,6 +95,8 @@ class Lease:
             RENEWALS_FAILED.inc()
             log.warning("lease_renewal_failed", lease_surely_ours=self.sure, error=str(error)[:200])
             return False
+        if checkpoint is not None and renewal.held:
+            fault_point("worker.checkpointed")
         if self._released:
             return True
         if not renewal.held:

@@ -14,6 +14,7 @@ import structlog
 
 from schemas.events import SolveCompleted
 from schemas.events.cloudevents import WireMessage, encode
+from services.runtime.faults import fault_point
 from services.runtime.logging import bound_ids
 from services.solver.jobs import Jobs
 from services.solver.notifications import Doorbell, first_of
@@ -50,6 +51,7 @@ class Publisher:
             # Megabytes of JSON: not in the event loop, which renews leases.
             event, message = await asyncio.to_thread(_message, end.value)
             await self._publish(message)
+            fault_point("publisher.published")
             with bound_ids(job_id=str(end.job_id), correlation_id=event.correlation_id):
                 log.info("job_end_published", outcome=event.outcome.value, value_bytes=len(message.value))
         return True

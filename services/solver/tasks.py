@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, Row, and_, cast, exists, extract, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Float, Row, and_, cast, exists, extract, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import ColumnElement
 
 from schemas.events import ControlAction, ErrorInfo, SolveOptions
-from schemas.tables import organizations, problems, solve_attempts, solve_jobs, solve_tasks, solve_tokens
+from schemas.tables import organizations, problems, solve_attempts, solve_jobs, solve_tasks
 from schemas.timetable import Score
 from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, TaskResult
 from services.solver.jobs import end_job_if_done, end_or_hasten_queued, lock_job, notify_tasks
@@ -145,7 +145,7 @@ class Tasks:
             .values(
                 status="running",
                 attempt=solve_tasks.c.attempt + 1,
-                token=solve_tokens.next_value(),
+                token=_next_token(),
                 worker=worker,
                 lease_until=func.clock_timestamp() + self._lease,
                 started_at=func.coalesce(solve_tasks.c.started_at, func.clock_timestamp()),
@@ -385,6 +385,15 @@ def _held_by(task: Claim | _Held) -> ColumnElement[bool]:
 def _due() -> ColumnElement[bool]:
     # Not now(): that is when the transaction began, and it may have waited for the claim lock since.
     return solve_tasks.c.run_after <= func.statement_timestamp()
+
+
+def _next_token() -> ColumnElement[int]:
+    """A fencing token larger than any before it: the time in microseconds. Claims are made one after another, so no two
+    share one; and a database restored from an older backup goes on where the clock is, not where its counter was.
+    A clock that was set back still does not give a task a smaller token than its last.
+    """
+    microseconds = cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+    return func.greatest(microseconds, func.coalesce(solve_tasks.c.token, 0) + 1)
 
 
 def _seconds(interval: ColumnElement[Any]) -> ColumnElement[float]:

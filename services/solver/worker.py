@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 
+from services.runtime.faults import fault_point
 from services.runtime.logging import bound_ids
 from services.solver.attempt import Attempt
 from services.solver.claim import Claim
@@ -91,6 +92,7 @@ class Worker:
                 waited_s=round(claim.waited_s, 3),
                 resumes=claim.checkpoint.score.rank if claim.checkpoint else None,
             )
+            fault_point("worker.claimed")
             attempt = Attempt(
                 claim,
                 self._tasks,

@@ -23,6 +23,7 @@ from schemas.tables import idempotency_keys, job_states, jobs, outbox, timetable
 from services.api.cursors import Position
 from services.api.reading import ReadProblem
 from services.api.store.problems import add_problem, reference
+from services.runtime.faults import fault_point
 from services.runtime.tokens import Principal
 
 SOURCE = "/horarium/api"
@@ -104,6 +105,7 @@ class Jobs:
                 )
             )
             await put(connection, event)
+        fault_point("api.committed")
         self._on_written()
         return Accepted(job_id, replayed=False)
 
