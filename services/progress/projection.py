@@ -111,7 +111,8 @@ class Projector:
             store_result=ended_by_this,
             position=(received.topic, received.partition, Position(received.offset, received.timestamp_ms)),
         )
-        fault_point("projector.settled")
+        if changed:
+            fault_point("projector.settled")
         self._positions.record(received, epoch)
         self._settled[event.job_id] = Revision(epoch, state.version)
         self._settled.move_to_end(event.job_id)
