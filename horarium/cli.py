@@ -13,7 +13,7 @@ import typer
 from horarium.commands.database import migrate, user_add
 from horarium.commands.evaluate import evaluate
 from horarium.commands.generate import generate_university
-from horarium.commands.jobs import cancel, stop, submit, watch
+from horarium.commands.jobs import attempts, cancel, stop, submit, watch
 from horarium.commands.platform import down, up
 from horarium.commands.solve import solve
 from horarium.commands.topics import topics_apply
@@ -35,6 +35,7 @@ app.command()(submit)
 app.command()(watch)
 app.command()(stop)
 app.command()(cancel)
+app.command()(attempts)
 app.command()(migrate)
 topics.command(name="apply")(topics_apply)
 user.command(name="add")(user_add)

@@ -80,6 +80,10 @@ class Client:
         """`stop` keeps the best timetable, `cancel` discards it."""
         return self._json("POST", f"/api/timetables/{job_id}/{action}")
 
+    def attempts(self, job_id: str) -> dict[str, Any]:
+        """How each variant stands, and who has worked on it."""
+        return self._json("GET", f"/api/timetables/{job_id}/attempts")
+
     def progress(self, progress_url: str) -> dict[str, Any] | None:
         """The latest report, or None while there is none yet."""
         answer = self._http.get(progress_url)

@@ -1,4 +1,4 @@
-"""`horarium submit`, `watch`, `stop`, `cancel`: jobs of a running Horarium, over HTTP.
+"""`horarium submit`, `watch`, `stop`, `cancel`, `attempts`: jobs of a running Horarium, over HTTP.
 
 Owns what a person types and reads. Must not know the services' code, only `horarium.client`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,6 +78,47 @@ def cancel(job: Job, url: Url = DEFAULT_URL, token: Token = "", email: Email = "
     with _signed_in(url, token, email) as client:
         client.control(job, "cancel")
     say(f"Job {job} is asked to end; what it found is discarded.")
+
+
+def attempts(job: Job, url: Url = DEFAULT_URL, token: Token = "", email: Email = "") -> None:
+    """Show who has worked on a job, how each attempt ended, and what its variants wait for."""
+    with _signed_in(url, token, email) as client:
+        variants = client.attempts(job)["variants"]
+    if not variants:
+        say("No solver has taken the job in yet.")
+        return
+    rows: list[tuple[str, ...]] = [("variant", "attempt", "worker", "started", "seconds", "end", "detail")]
+    rows += [_attempt(variant["variant"], attempt) for variant in variants for attempt in variant["attempts"]]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    say()
+    for variant in variants:
+        say(f"variant {variant['variant']}: {', '.join(_standing(variant))}")
+
+
+def _attempt(variant: int, attempt: dict[str, Any]) -> tuple[str, ...]:
+    started = datetime.fromisoformat(attempt["started_at"])
+    ended = datetime.fromisoformat(attempt["ended_at"]) if attempt["ended_at"] else None
+    return (
+        str(variant),
+        str(attempt["attempt"]),
+        str(attempt["worker"]),
+        f"{started:%Y-%m-%d %H:%M:%S}",
+        f"{(ended - started).total_seconds():.1f}" if ended else "",
+        str(attempt["end"] or "running"),
+        str(attempt["detail"] or ""),
+    )
+
+
+def _standing(variant: dict[str, Any]) -> Iterator[str]:
+    yield str(variant["status"])
+    if variant["run_after"]:
+        yield f"to be tried again at {datetime.fromisoformat(variant['run_after']):%Y-%m-%d %H:%M:%S}"
+    if variant["checkpoint_age_s"] is not None:
+        yield f"last checkpoint {variant['checkpoint_age_s']:.0f} s ago"
+    if variant["attempts_left_out"]:
+        yield f"{variant['attempts_left_out']} earlier attempts not shown"
 
 
 @contextmanager

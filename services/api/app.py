@@ -28,6 +28,7 @@ from services.api.routes.timetables import Links, timetable_routes
 from services.api.routes.variants import variant_routes
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
+from services.api.store.attempts import Attempts
 from services.api.store.jobs import Jobs
 from services.api.store.problems import Problems
 from services.api.store.results import Results
@@ -72,7 +73,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             "broker": kafka.run,
             "relay": relay.run,
             "republish": upkeep.republish,
-            "idempotency_keys": upkeep.forget_keys,
+            "forget": upkeep.forget,
         }
         async with running(loops):
             yield
@@ -90,7 +91,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     app.include_router(auth_routes(access, Accounts(engine), uploads, settings))
     app.include_router(problem_routes(access, problems, uploads, children))
-    app.include_router(timetable_routes(access, jobs, results, uploads, children, Links(settings.progress_base_url)))
+    links = Links(settings.progress_base_url)
+    app.include_router(timetable_routes(access, jobs, Attempts(engine), results, uploads, children, links))
     app.include_router(variant_routes(access, results, children))
     # Not the broker: while it is away, jobs are accepted all the same and wait in the outbox.
     app.include_router(probes({"database": partial(ping, engine)}))

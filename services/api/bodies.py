@@ -113,6 +113,18 @@ class VariantQuery(_Request):
         return {name: value for name, value in given.items() if value is not None}
 
 
+# How an attempt ends. The solver's words; a newer solver may have one more, so they are described, not enumerated.
+ATTEMPT_ENDS = {
+    "finished": "the search ended by itself",
+    "stopped": "the job was stopped; the best timetable is kept",
+    "timed_out": "the hard limit passed; the best timetable is kept",
+    "cancelled": "the job was cancelled; what was found is discarded",
+    "released": "the worker was shut down and handed its task over, with its checkpoint; no failure",
+    "lease_expired": "the worker was silent for longer than its lease (killed, frozen or cut off); a failed attempt",
+    "error": "`detail` says what went wrong; a failed attempt",
+}
+_ATTEMPT_ENDS = "; ".join(f"`{word}`: {meaning}" for word, meaning in ATTEMPT_ENDS.items())
+
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +197,9 @@ class JobAnswer(BaseModel):
     source: str = Field(description="'api', or 'event' for a job that came over Kafka.")
     requested_by: str
     correlation_id: str
-    control: ControlAction | None = Field(description="What was asked of the running job, if anything.")
+    control: ControlAction | None = Field(
+        description="What was asked of the job, if anything: told at once; a stop takes effect when a solver answers."
+    )
     best_score: Score | None
     best_variant: int | None
     error: ErrorInfo | None
@@ -201,6 +215,43 @@ class JobDetailAnswer(JobAnswer):
     infeasibility: Infeasibility | None
     progress: list[VariantState] = Field(description="The last report of each variant.")
     variants: list[VariantAnswer] = Field(description="The finished variants.")
+
+
+class AttemptAnswer(BaseModel):
+    """One worker's try at one variant. Times are the database's."""
+
+    attempt: int = Field(description="From 1 on; every claim counts.")
+    worker: str = Field(description="The name of the process that claimed the variant.")
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    end: str | None = Field(description=f"Null while it runs. {_ATTEMPT_ENDS}.")
+    detail: str | None
+
+
+class TaskStatus(StrEnum):
+    """How a variant stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class VariantAttempts(BaseModel):
+    """How a variant stands with the solvers, and everybody who has worked on it."""
+
+    variant: int
+    status: TaskStatus
+    run_after: AwareDatetime | None = Field(description="When a failed variant is tried again, if that is to come.")
+    checkpoint_age_s: float | None = Field(
+        description="Since the last checkpoint of a variant that has not ended: what a lost worker would cost, seconds."
+    )
+    attempts: list[AttemptAnswer] = Field(description="In the order of their claims; the latest, if there are many.")
+    attempts_left_out: int = Field(description="Earlier ones that are not shown.")
+
+
+class JobAttempts(BaseModel):
+    job_id: UUID
+    variants: list[VariantAttempts] = Field(description="None as long as no solver has taken the job in.")
 
 
 class JobList(BaseModel):

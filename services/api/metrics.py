@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.topics import JOB_CONTROL, JOB_REQUESTED
+
 HTTP_REQUESTS = Counter(
     "horarium_http_requests_total", "Requests answered, by route template.", ["method", "route", "status"]
 )
@@ -20,9 +22,14 @@ OUTBOX_OLDEST_SECONDS = Gauge("horarium_outbox_oldest_age_seconds", "Age of the 
 OUTBOX_REFUSED = Counter(
     "horarium_outbox_refused_total", "Attempts to publish an event that the broker refused for good.", ["topic"]
 )
+for _topic in (JOB_REQUESTED, JOB_CONTROL):
+    OUTBOX_REFUSED.labels(topic=_topic)
 PUBLISH_DELAY_SECONDS = Histogram(
     "horarium_outbox_publish_delay_seconds",
     "Time from writing an event to the broker's acknowledgement.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600),
 )
 REPUBLISHED = Counter("horarium_jobs_republished_total", "Requests sent again because no solver had taken them in.")
+CONTROLS_REPUBLISHED = Counter(
+    "horarium_controls_republished_total", "Stops and cancels sent again because no solver had taken them in."
+)

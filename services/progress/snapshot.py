@@ -22,6 +22,9 @@ _TEXTS = {
     JobStatus.CANCELLED: "cancelled",
     JobStatus.TIMED_OUT: "the time limit ended the job; the best timetable found so far is kept",
 }
+# Whether a solver is there to obey is not known here, so the words must be right without one, too.
+_STOPPING = "stopping: the best timetable is kept as soon as a solver answers"
+_STOPPING_UNBEGUN = "stopping: nothing has been found yet; the job ends as soon as a solver answers"
 UNAVAILABLE = "processing: live progress is unavailable right now"
 
 
@@ -148,7 +151,7 @@ def _message(state: JobState, latest: VariantState | None) -> str:
     if state.status.terminal:
         return _TEXTS[state.status]
     if state.control is ControlAction.STOP:
-        return "stopping: the best timetable found so far is kept"
+        return _STOPPING if state.variants else _STOPPING_UNBEGUN
     if latest is None or not latest.message:
         return _TEXTS[state.status]
     if state.variants_expected > 1:

@@ -23,6 +23,7 @@ from services.api.bodies import (
     Controlled,
     GenerateRequest,
     JobAnswer,
+    JobAttempts,
     JobDetailAnswer,
     JobList,
     JobPage,
@@ -33,6 +34,7 @@ from services.api.reading import ReadProblem, parse_request, read_request
 from services.api.refusals import Refusal, invalid_body, not_found
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import IDEMPOTENCY_HEADER, idempotency_key, require_json
+from services.api.store.attempts import Attempts
 from services.api.store.jobs import IdempotencyKeyReusedError, Job, Jobs, UnknownProblemError, Wanted
 from services.api.store.results import Results
 from services.api.uploads import Body, Uploads
@@ -58,7 +60,13 @@ class Links:
 
 
 def timetable_routes(
-    access: Access, jobs: Jobs, results: Results, uploads: Uploads, children: ChildProcesses, links: Links
+    access: Access,
+    jobs: Jobs,
+    attempts: Attempts,
+    results: Results,
+    uploads: Uploads,
+    children: ChildProcesses,
+    links: Links,
 ) -> APIRouter:
     router = APIRouter(prefix=PREFIX, tags=["timetables"])
     viewer, planner = Depends(access.viewer), Depends(access.planner)
@@ -138,6 +146,19 @@ def timetable_routes(
             }
         )
 
+    @router.get(
+        "/{job_id}/attempts",
+        summary="Who has worked on a job, and how each attempt ended",
+        description="A variant that loses its worker is taken up by another, from its last checkpoint.",
+        responses=refusals(404, 422),
+    )
+    async def get_attempts(job_id: UUID, request: Request, caller: Principal = viewer) -> JobAttempts:
+        request.state.job_id = job_id
+        found = await attempts.of_job(caller.organization_id, job_id)
+        if found is None:
+            raise not_found("job", "job_not_found")
+        return JobAttempts(job_id=job_id, variants=found)
+
     async def control(request: Request, caller: Principal, job_id: UUID, action: ControlAction) -> Controlled:
         request.state.job_id = job_id
         status = await jobs.control(caller, job_id, action, request.state.correlation_id)
@@ -149,6 +170,8 @@ def timetable_routes(
         "/{job_id}/stop",
         status_code=HTTPStatus.ACCEPTED,
         summary="Stop a job and keep the best timetable so far",
+        description="Kept until a solver has it. A job that none has begun ends without being solved. Asking again, or"
+        " of a job that has ended, changes nothing; a cancel may follow.",
         responses=refusals(404, 422, 503),
     )
     async def stop(job_id: UUID, request: Request, caller: Principal = planner) -> Controlled:
@@ -158,6 +181,8 @@ def timetable_routes(
         "/{job_id}/cancel",
         status_code=HTTPStatus.ACCEPTED,
         summary="Cancel a job and discard what it found",
+        description="The job ends at once, also while every solver is down, and also if it was to be stopped. Asking"
+        " again, or of a job that has ended, changes nothing.",
         responses=refusals(404, 422, 503),
     )
     async def cancel(job_id: UUID, request: Request, caller: Principal = planner) -> Controlled:
@@ -209,7 +234,7 @@ def _shown(job: Job, links: Links) -> dict[str, object]:
         "source": row.source,
         "requested_by": row.requested_by,
         "correlation_id": row.correlation_id,
-        "control": state.control if state else None,
+        "control": job.control,
         "best_score": state.best_score if state else None,
         "best_variant": state.best_variant if state else None,
         "error": state.error if state else None,

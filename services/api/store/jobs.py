@@ -1,7 +1,8 @@
 """Jobs: requested, listed, read, controlled.
 
-Owns the transaction that accepts a job: the job, its event in the outbox and its idempotency key are written together
-or not at all. Must not know HTTP, nor when and how the outbox is published.
+Owns the transactions that accept a job (the job, its event in the outbox and its idempotency key) and a control (what
+was asked, and its event in the outbox): written together or not at all. Must not know HTTP, nor when and how the
+outbox is published.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from schemas.events.base import Event
 from schemas.events.cloudevents import encode
 from schemas.events.job import ControlAction, JobControl, JobRequested, ProblemReference, SolveOptions
 from schemas.fold import JobState, JobStatus
-from schemas.tables import idempotency_keys, job_states, jobs, outbox, timetables
+from schemas.tables import idempotency_keys, job_controls, job_states, jobs, outbox, timetables
 from services.api.cursors import Position
 from services.api.reading import ReadProblem
 from services.api.store.problems import add_problem, reference
@@ -61,6 +62,14 @@ class Job:
     @property
     def status(self) -> JobStatus:
         return self.state.status if self.state is not None else JobStatus.QUEUED
+
+    @property
+    def control(self) -> ControlAction | None:
+        """What was asked of the job: told from the moment it was asked, whatever the broker does."""
+        told = self.state.control if self.state is not None else None
+        if self.status.terminal or self.row.asked is None:
+            return told
+        return ControlAction(self.row.asked)
 
     @property
     def position(self) -> Position:
@@ -135,7 +144,8 @@ class Jobs:
     ) -> JobStatus | None:
         """Ask a job to stop or cancel; its state now, or None if there is no such job.
 
-        Asking again is harmless: the event has the same id, and the readers' states absorb it.
+        What was asked is kept until the job ends, so that upkeep can send it again. Asking again is harmless: it is the
+        first request's event, with the same id, and the readers' states absorb it.
         """
         async with self._engine.begin() as connection:
             job = await _get(connection, caller.organization_id, job_id)
@@ -143,17 +153,19 @@ class Jobs:
                 return None
             if job.status.terminal:
                 return job.status
-            await put(
-                connection,
-                JobControl(
-                    event_id=uuid5(_EVENT_IDS, f"{job_id}/{JobControl.TYPE}/{action}"),
-                    job_id=job_id,
-                    correlation_id=correlation_id,
-                    organization_id=caller.organization_id,
-                    action=action,
-                    requested_by=caller.email[:200],
-                ),
+            asked = insert(job_controls).values(
+                job_id=job_id,
+                action=action.value,
+                organization_id=caller.organization_id,
+                requested_by=caller.email[:200],
+                correlation_id=correlation_id,
             )
+            # An update that changes nothing: unlike doing nothing, it returns the row that was there first.
+            kept = asked.on_conflict_do_update(
+                index_elements=[job_controls.c.job_id, job_controls.c.action], set_={"action": asked.excluded.action}
+            )
+            row = (await connection.execute(kept.returning(job_controls))).one()
+            await put(connection, control_event(row))
         self._on_written()
         return job.status
 
@@ -179,6 +191,20 @@ class Jobs:
 def request_event_id(job_id: UUID) -> UUID:
     """The id of a job's `job.requested`, the same however often it is written."""
     return uuid5(_EVENT_IDS, f"{job_id}/{JobRequested.TYPE}")
+
+
+def control_event(row: Row[Any]) -> JobControl:
+    """The event of a row of `job_controls`, the same however often it is written."""
+    action = ControlAction(row.action)
+    return JobControl(
+        event_id=uuid5(_EVENT_IDS, f"{row.job_id}/{JobControl.TYPE}/{action}"),
+        job_id=row.job_id,
+        occurred_at=row.created_at,
+        correlation_id=row.correlation_id,
+        organization_id=row.organization_id,
+        action=action,
+        requested_by=row.requested_by,
+    )
 
 
 async def _claim_key(connection: AsyncConnection, organization_id: UUID, wanted: Wanted, job_id: UUID) -> UUID | None:
@@ -231,10 +257,15 @@ async def put(connection: AsyncConnection, event: Event) -> None:
 
 
 def _of(organization_id: UUID) -> Select[Any]:
+    # Of both, a cancel is what counts; it comes first in the alphabet.
+    asked = select(func.min(job_controls.c.action)).where(
+        job_controls.c.job_id == jobs.c.id, job_controls.c.organization_id == jobs.c.organization_id
+    )
     return (
         select(
             jobs,
             job_states.c.state,
+            asked.scalar_subquery().label("asked"),
             timetables.c.infeasibility,
             func.coalesce(job_states.c.updated_at, jobs.c.created_at).label("updated_at"),
         )

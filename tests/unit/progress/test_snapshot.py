@@ -58,8 +58,22 @@ def test_an_ended_job_is_finished_whatever_its_last_report_said(outcome: Outcome
 
 def test_a_stop_that_was_asked_for_is_told_at_once() -> None:
     job = JobEvents()
-    state = state_after(job.requested(), job.progress(10), job.control(ControlAction.STOP))
-    assert picture(state, Revision(1, 3))["message"].startswith("stopping")
+    queued = picture(state_after(job.requested(), job.control(ControlAction.STOP)), Revision(1, 2))
+    assert (queued["status"], queued["control"]) == ("queued", "stop")
+    assert queued["message"] == "stopping: nothing has been found yet; the job ends as soon as a solver answers"
+    running = picture(
+        state_after(job.requested(), job.progress(10), job.control(ControlAction.STOP), job.progress(11)),
+        Revision(1, 4),
+    )
+    assert (running["status"], running["control"]) == ("running", "stop")
+    assert running["message"] == "stopping: the best timetable is kept as soon as a solver answers"
+
+
+def test_a_cancelled_job_has_ended_whatever_was_asked_before() -> None:
+    job = JobEvents()
+    state = state_after(job.requested(), job.control(ControlAction.STOP), job.control(ControlAction.CANCEL))
+    body = picture(state, Revision(1, 3))
+    assert (body["status"], body["control"], body["message"]) == ("cancelled", "cancel", "cancelled")
 
 
 def test_a_summary_counts_and_never_carries_a_timetable() -> None:
