@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -16,6 +17,8 @@ from services.runtime.background import running
 from services.runtime.database import create_engine, ping
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
+from services.solver.dead_letters import DeadLetters
+from services.solver.ends import Ends
 from services.solver.intake import Intake
 from services.solver.jobs import Jobs
 from services.solver.notifications import Doorbell, Notifications
@@ -39,7 +42,10 @@ def create_app(settings: SolverSettings) -> FastAPI:
 
     worker = Worker(tasks, settings, publish=kafka.publish, doorbell=work, on_ended=ends.ring)
     notifications = Notifications(settings, work, worker.on_control)
-    publisher = Publisher(jobs, kafka.publish_wire, ends)
+    republish_after = timedelta(seconds=settings.solver_republish_after_s)
+    ended = Ends(engine, republish_after)
+    publisher = Publisher(ended, kafka.publish_wire, ends, republish_after)
+    dead_letters = DeadLetters(ended, kafka.publish_wire)
     reaper = Reaper(tasks, jobs, settings)
     slots = {f"slot_{number}": worker.slot for number in range(1, settings.solver_slots + 1)}
 
@@ -52,6 +58,8 @@ def create_app(settings: SolverSettings) -> FastAPI:
             "kafka": kafka.run,
             "notifications": notifications.run,
             "publisher": publisher.run,
+            "republisher": publisher.republish,
+            "dead_letters": dead_letters.run,
             "reaper": reaper.run,
             **slots,
         }

@@ -77,10 +77,17 @@ def new_job(event: JobRequested) -> NewJob:
         problem_zstd=pack(content) if content is not None and error is None else None,
         problem_id=problem_id,
         problem_sha256=sha256,
-        correlation_id=event.correlation_id,
+        correlation_id=_storable(event.correlation_id),
         requested_at=event.occurred_at,
+        requested_by=_storable(event.requested_by),
+        request_event_id=event.event_id,
         error=error,
     )
+
+
+def _storable(text: str) -> str:
+    """Without U+0000, which PostgreSQL's text cannot hold: it comes only from broken or hostile producers."""
+    return text.replace("\x00", "\ufffd")
 
 
 def _content(problem: object) -> bytes:

@@ -1,14 +1,13 @@
-"""What happens to a whole job: accepted, stopped or cancelled, ended, its end published.
+"""What happens to a whole job: accepted, stopped or cancelled, ended.
 
-Owns the statements on `solve_jobs` and `solve_controls`, and the one transaction in which a job's last task ends the
-job. Must not know workers or the broker.
+Owns the statements on `solve_jobs` and `solve_controls` until a job has ended, and the one transaction in which its
+last task ends it; `ends` owns what follows. Must not know workers or the broker.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,7 +29,15 @@ from schemas.events import (
 )
 from schemas.tables import solve_attempts, solve_controls, solve_jobs, solve_tasks
 from services.solver.metrics import JOBS_ENDED
-from services.solver.outcome import MAX_EVENT_BYTES, EndedJob, EndReason, TaskEnd, completed_event, sized_event
+from services.solver.outcome import (
+    MAX_EVENT_BYTES,
+    EndedJob,
+    EndReason,
+    TaskEnd,
+    completed_event,
+    dead_letter_reason,
+    sized_event,
+)
 from services.solver.packing import pack, unpack
 
 log = structlog.get_logger(__name__)
@@ -57,6 +64,8 @@ class NewJob:
     problem_sha256: str
     correlation_id: str
     requested_at: datetime
+    requested_by: str
+    request_event_id: UUID
     error: ErrorInfo | None = None
 
 
@@ -75,14 +84,6 @@ class Controlled(StrEnum):
     UNCHANGED = "unchanged"
     KEPT = "kept"
     FOREIGN = "foreign"
-
-
-@dataclass(frozen=True, slots=True)
-class UnpublishedEnd:
-    """A job that has ended and whose event, JSON, is not known to be on the broker."""
-
-    job_id: UUID
-    value: bytes
 
 
 class Jobs:
@@ -142,31 +143,6 @@ class Jobs:
             await notify_tasks(connection)
         return Controlled.APPLIED
 
-    @asynccontextmanager
-    async def next_unpublished(self) -> AsyncIterator[UnpublishedEnd | None]:
-        """The job that has waited longest for its end to be published; leaving the block in peace marks it published.
-
-        The row stays locked meanwhile, so that of several replicas one publishes. A crash between the broker's
-        acknowledgement and the commit publishes the same event, with the same id, once more.
-        """
-        oldest = (
-            select(solve_jobs.c.job_id, solve_jobs.c.completed_event)
-            .where(solve_jobs.c.outcome.is_not(None), solve_jobs.c.published_at.is_(None))
-            .order_by(solve_jobs.c.created_at)
-            .limit(1)
-            .with_for_update(skip_locked=True, key_share=True)
-        )
-        async with self._engine.begin() as connection:
-            row = (await connection.execute(oldest)).first()
-            if row is None:
-                yield None
-                return
-            value = await asyncio.to_thread(unpack, bytes(row.completed_event), MAX_EVENT_BYTES)
-            yield UnpublishedEnd(row.job_id, value)
-            await connection.execute(
-                update(solve_jobs).where(solve_jobs.c.job_id == row.job_id).values(published_at=func.clock_timestamp())
-            )
-
     async def forget_early_controls(self, older_than: timedelta) -> int:
         """Delete controls whose job never came: their topic has forgotten both by now. Returns how many."""
         statement = delete(solve_controls).where(solve_controls.c.created_at < func.now() - older_than)
@@ -220,11 +196,11 @@ async def end_job_if_done(connection: AsyncConnection, job_id: UUID) -> None:
     rows = select(solve_tasks).where(solve_tasks.c.job_id == job_id).order_by(solve_tasks.c.variant)
     tasks = (await connection.execute(rows)).all()
     # Megabytes of JSON: not in the event loop, which renews the leases of other tasks.
-    event, packed = await asyncio.to_thread(_completed, job, tasks)
+    event, packed, dead_letter = await asyncio.to_thread(_completed, job, tasks)
     await connection.execute(
         update(solve_jobs)
         .where(solve_jobs.c.job_id == job_id, solve_jobs.c.outcome.is_(None))
-        .values(outcome=event.outcome.value, completed_event=packed)
+        .values(outcome=event.outcome.value, completed_event=packed, dead_letter_reason=dead_letter)
     )
     await connection.execute(
         update(solve_tasks).where(solve_tasks.c.job_id == job_id).values(result_zstd=None, checkpoint_zstd=None)
@@ -237,11 +213,12 @@ async def end_job_if_done(connection: AsyncConnection, job_id: UUID) -> None:
         variants=len(event.variants),
         best=event.best.score.rank if event.best else None,
         error=event.error.code if event.error else None,
+        dead_letter=dead_letter,
         event_bytes=len(packed),
     )
 
 
-def _completed(job: Row[Any], tasks: Sequence[Row[Any]]) -> tuple[SolveCompleted, bytes]:
+def _completed(job: Row[Any], tasks: Sequence[Row[Any]]) -> tuple[SolveCompleted, bytes, str | None]:
     ends = [_task_end(task) for task in tasks]
     ended = EndedJob(
         job.job_id,
@@ -251,7 +228,7 @@ def _completed(job: Row[Any], tasks: Sequence[Row[Any]]) -> tuple[SolveCompleted
         ControlAction(job.control) if job.control else None,
     )
     event, value = sized_event(completed_event(ended, ends))
-    return event, pack(value)
+    return event, pack(value), dead_letter_reason(event.outcome, ends)
 
 
 def _task_end(task: Row[Any]) -> TaskEnd:
@@ -311,6 +288,8 @@ def _insert_job(job: NewJob) -> Any:
         "problem_sha256": job.problem_sha256,
         "correlation_id": job.correlation_id,
         "requested_at": job.requested_at,
+        "requested_by": job.requested_by,
+        "request_event_id": job.request_event_id,
     }
     return insert(solve_jobs).values(values).on_conflict_do_nothing().returning(solve_jobs.c.job_id)
 

@@ -49,3 +49,14 @@ REFEREE_MISMATCHES = Counter(
 )
 PROGRESS_DROPPED = Counter("horarium_solver_progress_dropped_total", "Progress events that the broker did not take.")
 DUPLICATE_REQUESTS = Counter("horarium_solver_duplicate_requests_total", "Requests for jobs that we have already.")
+DEAD_LETTERS = Counter(
+    "horarium_solver_dead_letters_total", "Requests of failed jobs sent to the dead-letter topic.", ["reason"]
+)
+ENDS_REPUBLISHED = Counter(
+    "horarium_solver_ends_republished_total", "Ends published again because nobody has recorded them."
+)
+DELIVERIES_REFUSED = Counter(
+    "horarium_solver_deliveries_refused_total",
+    "Ends and dead letters that the broker refuses or that cannot be read back; tried again ever more rarely.",
+    ["what"],
+)

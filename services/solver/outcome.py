@@ -1,6 +1,7 @@
 """How a job ended, as a pure function of how its tasks ended.
 
-Owns the order of precedence between outcomes and the completed event. Must not know the database or the broker.
+Owns the order of precedence between outcomes, the completed event, and whether the request is a dead letter. Must not
+know the database or the broker.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from schemas.topics import MAX_MESSAGE_BYTES
 MAX_REASONS = 20
 # The broker counts keys, headers and batch framing too.
 MAX_EVENT_BYTES = MAX_MESSAGE_BYTES - 1024 * 1024
+
+# Why a failed job's request is a dead letter: every attempt failed for a reason that may be gone by now, or an error
+# that no attempt can mend but that is ours all the same. A job that ended so is over; asking again needs a new job.
+ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+_DEFECTS = frozenset({"referee_mismatch", "checkpoint_mismatch", "nothing_to_judge"})
+JOB_FAILED_REASONS = _DEFECTS | {ATTEMPTS_EXHAUSTED}
 
 
 class EndReason(StrEnum):
@@ -88,6 +95,20 @@ def completed_event(job: EndedJob, ends: Sequence[TaskEnd]) -> SolveCompleted:
         infeasibility=_infeasibility(ends) if kept else None,
         error=_error(ends) if kept else None,
     )
+
+
+def dead_letter_reason(outcome: Outcome, ends: Sequence[TaskEnd]) -> str | None:
+    """Why an operator should look at the request of a job that ended so; None for all other jobs.
+
+    A job that left a timetable is none, whatever became of its other variants. Neither is one whose input is bad: that
+    is the requester's, who is told in the job's error, and trying again would not help.
+    """
+    errors = [end.error for end in ends if end.error is not None]
+    if outcome is not Outcome.FAILED or not errors:
+        return None
+    if any(not error.retryable and error.code not in _DEFECTS for error in errors):
+        return None
+    return next((error.code for error in errors if error.code in _DEFECTS), ATTEMPTS_EXHAUSTED)
 
 
 def sized_event(event: SolveCompleted) -> tuple[SolveCompleted, bytes]:

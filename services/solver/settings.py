@@ -80,6 +80,9 @@ class SolverSettings(RuntimeSettings):
         default=60.0, gt=0, le=600, description="Search past its time limit after which the child is stopped."
     )
     solver_verify_limit_s: float = Field(default=300.0, gt=0, le=1800, description="How long the referee may take.")
+    solver_republish_after_s: float = Field(
+        default=60.0, gt=0, le=86400, description="Ends that nobody recorded are published again at this age, doubling."
+    )
     solver_child_memory_mb: int | None = Field(default=None, ge=256, description="Limit on a child's data, MiB.")
     solver_child_nice: int = Field(
         default=5, ge=0, le=19, description="So that a full machine still lets the service renew its leases."

@@ -7,6 +7,7 @@ import random
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from schemas.events import ControlAction, ErrorInfo, JobControl, Outcome, SolveCompleted
 from schemas.events.cloudevents import WireMessage, decode
 from services.solver.claim import Claim
+from services.solver.ends import Ends
 from services.solver.intake import Intake
 from services.solver.jobs import Controlled, Jobs
 from services.solver.notifications import Doorbell
@@ -170,19 +172,16 @@ async def test_every_end_is_published_once_by_whichever_replica_and_waits_while_
         claim = await claimed(tasks)
         await tasks.finish(claim, a_result(claim))
     broker = Broker()
-    replicas = [Publisher(jobs, broker.publish, Doorbell()) for _ in range(3)]
+    ends = Ends(engine, timedelta(minutes=1))
+    replicas = [Publisher(ends, broker.publish, Doorbell(), timedelta(minutes=1)) for _ in range(3)]
 
     broker.away = True
     for replica in replicas:
         with pytest.raises(ConnectionError):
-            await replica.publish_one()
+            await replica.publish_new()
     broker.away = False
 
-    async def drain(replica: Publisher) -> None:
-        while await replica.publish_one():
-            pass
-
-    await asyncio.gather(*(drain(replica) for replica in replicas))
+    await asyncio.gather(*(replica.publish_new() for replica in replicas))
 
     assert Counter(sent.job_id for sent in broker.sent) == {event.job_id: 1 for event in events}
     stored = [await the_end(engine, event.job_id) for event in events]
