@@ -71,10 +71,10 @@ class Relay:
         while not stop.is_set():
             self._news.clear()
             try:
+                await self._measure()  # first: what waits grows old while the broker is away
                 if self.failures:
                     await self._broker.ping()  # before any row is locked
                 results = await self.publish_batch()
-                await self._measure()
             except Exception as error:
                 if not is_world_away(error):
                     raise

@@ -19,6 +19,7 @@ import structlog
 from schemas.events import Event, JobControl, JobRequested, Outcome, SolveCompleted, SolveProgress
 from schemas.fold import keeps_result
 from services.persister.metrics import (
+    GENERATION_SECONDS,
     JOBS_INSERTED,
     PERSIST_LAG,
     PERSIST_SECONDS,
@@ -100,6 +101,9 @@ class Persister:
             return
         PERSIST_SECONDS.observe(seconds)
         RESULTS_STORED.labels(outcome=event.outcome.value).inc()
+        if event.started_at is not None:
+            generated_s = (event.occurred_at - event.started_at).total_seconds()
+            GENERATION_SECONDS.labels(outcome=event.outcome.value).observe(max(0.0, generated_s))
         log.info(
             "result_stored",
             outcome=event.outcome.value,

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.events import Outcome
 from services.runtime.metrics import LONG_BUCKETS
 
 RESULTS_STORED = Counter("horarium_results_stored_total", "Ends of jobs stored with their timetables.", ["outcome"])
+GENERATION_SECONDS = Histogram(
+    "horarium_job_generation_seconds",
+    "From a job's first claim by a solver to its end, retries and pauses included, by outcome.",
+    ["outcome"],
+    buckets=LONG_BUCKETS,
+)
+for _outcome in Outcome:
+    RESULTS_STORED.labels(outcome=_outcome.value)
 RESULTS_DROPPED = Counter(
     "horarium_results_dropped_total",
     "Ends of jobs that changed nothing: duplicate (the same event again), late (the job had ended otherwise), "

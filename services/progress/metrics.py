@@ -24,6 +24,13 @@ FRAMES = Counter("horarium_progress_frames_total", "Frames published to the even
 SSE_CLIENTS = Gauge("horarium_sse_clients", "Event streams open now.")
 SSE_REFUSED = Counter("horarium_sse_refused_total", "Event streams refused because too many are open.")
 REDIS_ERRORS = Counter("horarium_redis_errors_total", "Calls to Redis that failed, by who called.", ["caller"])
+REDIS_LOOKUPS = Counter(
+    "horarium_redis_lookups_total",
+    "Questions for a job's progress that Redis answered: hit (it knows the job) or miss.",
+    ["result"],
+)
+for _result in ("hit", "miss"):
+    REDIS_LOOKUPS.labels(result=_result)
 STALENESS = Histogram(
     "horarium_progress_staleness_seconds",
     "From an event's occurrence to its being readable in Redis.",

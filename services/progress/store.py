@@ -29,6 +29,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from schemas.events import SolveCompleted
 from schemas.fold import JobState
+from services.progress.metrics import REDIS_LOOKUPS
 from services.progress.snapshot import Revision, picture, result_summary
 
 P = ParamSpec("P")
@@ -272,7 +273,9 @@ class Store:
             pipe.get(job_key(job_id))
             pipe.get(result_key(job_id))
             progress, result = await pipe.execute()
-        if progress is None and result is None:
+        known = progress is not None or result is not None
+        REDIS_LOOKUPS.labels(result="hit" if known else "miss").inc()
+        if not known:
             return None
         body = json.loads(progress or result)
         state = JobState.model_validate(body["state"])

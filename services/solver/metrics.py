@@ -7,10 +7,20 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from schemas.events import Outcome
 from services.runtime.metrics import LONG_BUCKETS
 
 TASKS = Gauge(
     "horarium_solver_tasks", "Unended tasks in the database by status; every replica reports the same.", ["status"]
+)
+JOBS = Gauge(
+    "horarium_solver_jobs",
+    "Unended jobs in the database: running (some variant is being solved) or queued; every replica reports the same.",
+    ["status"],
+)
+OLDEST_RUNNING_SECONDS = Gauge(
+    "horarium_solver_oldest_running_seconds",
+    "Since the first claim of the job that was claimed first and has not ended; 0 if none.",
 )
 OLDEST_QUEUED_SECONDS = Gauge(
     "horarium_solver_oldest_queued_seconds", "How long the task that has waited longest could have been running."
@@ -39,6 +49,8 @@ SOLVE_SECONDS = Histogram(
 )
 ATTEMPTS = Counter("horarium_solver_attempts_total", "Attempts by how they ended.", ["end"])
 JOBS_ENDED = Counter("horarium_solver_jobs_ended_total", "Jobs ended by this replica, by outcome.", ["outcome"])
+for _outcome in Outcome:
+    JOBS_ENDED.labels(outcome=_outcome.value)
 LEASES_LOST = Counter("horarium_solver_leases_lost_total", "Leases that another claim or the reaper took from us.")
 LEASES_EXPIRED = Counter("horarium_solver_leases_expired_total", "Leases of lost workers that this reaper ended.")
 RENEWALS_FAILED = Counter("horarium_solver_renewals_failed_total", "Lease renewals that the database did not answer.")

@@ -13,7 +13,14 @@ import structlog
 from schemas.topics import BY_NAME, JOB_REQUESTED
 from services.runtime.outage import is_world_away, sleep_unless
 from services.solver.jobs import Jobs
-from services.solver.metrics import COMPLETED_UNPUBLISHED, LEASES_EXPIRED, OLDEST_QUEUED_SECONDS, TASKS
+from services.solver.metrics import (
+    COMPLETED_UNPUBLISHED,
+    JOBS,
+    LEASES_EXPIRED,
+    OLDEST_QUEUED_SECONDS,
+    OLDEST_RUNNING_SECONDS,
+    TASKS,
+)
 from services.solver.settings import SolverSettings
 from services.solver.tasks import UNENDED, Tasks
 
@@ -63,5 +70,8 @@ class Reaper:
         backlog = await self._tasks.backlog()
         for status in UNENDED:
             TASKS.labels(status=status).set(backlog.tasks.get(status, 0))
+        JOBS.labels(status="queued").set(backlog.queued_jobs)
+        JOBS.labels(status="running").set(backlog.running_jobs)
         OLDEST_QUEUED_SECONDS.set(backlog.oldest_queued_s)
+        OLDEST_RUNNING_SECONDS.set(backlog.oldest_running_s)
         COMPLETED_UNPUBLISHED.set(backlog.unpublished)

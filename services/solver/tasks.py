@@ -37,10 +37,15 @@ _EXPIRE_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Unended tasks by status, how long the oldest that may run has waited, ended jobs whose event is unpublished."""
+    """Unended tasks by status and the jobs that they belong to; how long the oldest task that may run has waited, and
+    how long ago the oldest unended job was first claimed; ended jobs whose event is unpublished.
+    """
 
     tasks: Mapping[str, int]
+    queued_jobs: int
+    running_jobs: int
     oldest_queued_s: float
+    oldest_running_s: float
     unpublished: int
 
 
@@ -262,13 +267,22 @@ class Tasks:
         oldest = select(_seconds(func.statement_timestamp() - func.min(solve_tasks.c.run_after))).where(
             solve_tasks.c.status == "queued", _due()
         )
+        jobs = select(
+            func.count(solve_tasks.c.job_id.distinct()).label("unended"),
+            func.count(solve_tasks.c.job_id.distinct()).filter(solve_tasks.c.status == "running").label("running"),
+            _seconds(func.statement_timestamp() - func.min(solve_jobs.c.started_at)).label("oldest_s"),
+        ).where(solve_tasks.c.status.in_(UNENDED), solve_jobs.c.job_id == solve_tasks.c.job_id)
         unpublished = select(func.count()).where(solve_jobs.c.outcome.is_not(None), solve_jobs.c.published_at.is_(None))
         async with self._engine.connect() as connection:
             rows = (await connection.execute(by_status)).all()
+            unended = (await connection.execute(jobs)).one()
             return Backlog(
-                {str(status): int(count) for status, count in rows},
-                float(await connection.scalar(oldest) or 0.0),
-                int(await connection.scalar(unpublished) or 0),
+                tasks={str(status): int(count) for status, count in rows},
+                queued_jobs=int(unended.unended) - int(unended.running),
+                running_jobs=int(unended.running),
+                oldest_queued_s=float(await connection.scalar(oldest) or 0.0),
+                oldest_running_s=max(0.0, float(unended.oldest_s or 0.0)),
+                unpublished=int(await connection.scalar(unpublished) or 0),
             )
 
     async def _expire(self, job_id: UUID, variant: int, token: int) -> bool:
