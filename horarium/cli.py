@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from horarium.commands.cleanup import cleanup
 from horarium.commands.database import migrate, user_add
+from horarium.commands.dlq import dlq_drop, dlq_list, dlq_replay, dlq_show
 from horarium.commands.evaluate import evaluate
 from horarium.commands.generate import generate_university
 from horarium.commands.jobs import attempts, cancel, stop, submit, watch
@@ -22,7 +24,9 @@ from horarium.commands.warmup import warmup
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
 user = typer.Typer(no_args_is_help=True, help="Users.")
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be processed.")
 app.add_typer(topics, name="topics")
+app.add_typer(dlq, name="dlq")
 app.add_typer(user, name="user")
 
 app.command()(solve)
@@ -37,8 +41,13 @@ app.command()(stop)
 app.command()(cancel)
 app.command()(attempts)
 app.command()(migrate)
+app.command()(cleanup)
 topics.command(name="apply")(topics_apply)
 user.command(name="add")(user_add)
+dlq.command(name="list")(dlq_list)
+dlq.command(name="show")(dlq_show)
+dlq.command(name="replay")(dlq_replay)
+dlq.command(name="drop")(dlq_drop)
 
 
 @topics.callback()
