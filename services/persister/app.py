@@ -48,5 +48,5 @@ def create_app(settings: PersisterSettings) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
-    app.include_router(probes({"database": partial(ping, engine), "broker": kafka.ping}))
+    app.include_router(probes({"database": partial(ping, engine), **kafka.checks}))
     return app

@@ -86,7 +86,7 @@ def create_app(settings: ProgressSettings) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(progress_routes(store, hub, limits, settings.jwt_secret))
-    app.include_router(probes({"redis": store.ping, "broker": kafka.ping}))
+    app.include_router(probes({"redis": store.ping, **kafka.checks}))
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)

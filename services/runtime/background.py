@@ -21,8 +21,12 @@ Loop = Callable[[asyncio.Event], Awaitable[None]]
 
 
 @asynccontextmanager
-async def running(loops: Mapping[str, Loop], grace_s: float = 20.0) -> AsyncIterator[None]:
-    """Run the loops while the block runs. On leaving, set their stop event and give them `grace_s` seconds to end."""
+async def running(loops: Mapping[str, Loop], grace_s: float = 2.5) -> AsyncIterator[None]:
+    """Run the loops while the block runs. On leaving, set their stop event and give them `grace_s` seconds to end.
+
+    With two seconds for open connections (`services.runtime.http`) the default keeps a stop below five seconds,
+    whatever a loop waits for. A service whose loops hand something over gives them more.
+    """
     stop = asyncio.Event()
     every = {**loops, "loop_lag": _measure_lag}
     tasks = [asyncio.create_task(_supervised(name, loop, stop), name=name) for name, loop in every.items()]

@@ -7,8 +7,13 @@ middle of a solve. Must not know any service's own routes.
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from types import FrameType
 
+import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, Response
@@ -19,6 +24,9 @@ from services.runtime.settings import RuntimeSettings
 
 Check = Callable[[], Awaitable[None]]
 _CHECK_TIMEOUT_S = 3.0
+_CANNOT_START = 3
+
+log = structlog.get_logger(__name__)
 
 
 def probes(checks: Mapping[str, Check]) -> APIRouter:
@@ -31,18 +39,26 @@ def probes(checks: Mapping[str, Check]) -> APIRouter:
 
     @router.get("/readyz", summary="Ready: every dependency answers", responses={503: {"description": "Not ready"}})
     async def readyz() -> JSONResponse:
-        results = dict(zip(checks, await asyncio.gather(*(_passed(c) for c in checks.values())), strict=True))
-        for name, problem in results.items():
-            DEPENDENCY_UP.labels(dependency=name).set(0 if problem else 1)
+        results = await _results(checks)
         ready = not any(results.values())
         body = {"status": "ready" if ready else "waiting", "checks": {n: p or "ok" for n, p in results.items()}}
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
+        # Asked now: where nobody calls /readyz, an alert would look at how the world was long ago.
+        await _results(checks)
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+async def _results(checks: Mapping[str, Check]) -> dict[str, str | None]:
+    """Each dependency's problem, or None; also into the metric."""
+    results = dict(zip(checks, await asyncio.gather(*(_passed(c) for c in checks.values())), strict=True))
+    for name, problem in results.items():
+        DEPENDENCY_UP.labels(dependency=name).set(0 if problem else 1)
+    return results
 
 
 async def _passed(check: Check) -> str | None:
@@ -53,9 +69,28 @@ async def _passed(check: Check) -> str | None:
     return None
 
 
-def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 5) -> None:
-    """Serve until SIGTERM or SIGINT; open connections (event streams) get `grace_s` seconds to end."""
-    uvicorn.run(
+class _Server(uvicorn.Server):
+    """The library raises the signal again after an orderly stop, so that it looks like a crash (exit code -15), and a
+    second SIGINT skips the stop of the background loops. Here a stop on request ends with 0, and asking again changes
+    nothing: the stop is under way and takes bounded time.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        started = monotonic()
+        log.info("service_stopping")
+        await super().shutdown(sockets)
+        log.info("service_stopped", seconds=round(monotonic() - started, 2))
+
+
+def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 2) -> None:
+    """Serve until SIGTERM or SIGINT; open connections (event streams) get `grace_s` seconds to end.
+
+    Ends the process with exit code 3 if the application or its port cannot be had.
+    """
+    config = uvicorn.Config(
         app,
         host=settings.http_host,
         port=settings.http_port,
@@ -65,3 +100,9 @@ def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 5) -> None:
         server_header=False,
         h11_max_incomplete_event_size=64 * 1024,
     )
+    server = _Server(config)
+    server.run()
+    # All that remains is to exit; collecting the libraries' objects one by one before that takes a second.
+    gc.freeze()
+    if not server.started:
+        raise SystemExit(_CANNOT_START)

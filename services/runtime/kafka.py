@@ -1,30 +1,41 @@
-"""The broker: one FastStream broker per process with explicit settings, and the one way in which we consume.
+"""The broker: one connection per process, kept alive, and the one way in which we consume.
 
-Owns client settings, acknowledgement, retry, dead letters and publishing. The library's defaults acknowledge first,
-start at the end of a topic and re-read a failed message at once and for ever; none of that is wanted here (ADR 0004).
-Must not know what any event means.
+Owns acknowledgement, retry, dead letters, publishing, and the decision to connect anew. The library's defaults
+acknowledge first, start at the end of a topic and re-read a failed message at once and for ever; none of that is wanted
+here (ADR 0004). Must not know what any event means.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
 
 import structlog
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka import KafkaMessage
 
 from schemas.events.base import Event
 from schemas.events.cloudevents import UndecodableMessageError, WireMessage, decode, encode
-from schemas.topics import BY_NAME, MAX_MESSAGE_BYTES
+from schemas.topics import BY_NAME
+from services.runtime.connection import Connection
+from services.runtime.consumers import MAX_POLL_INTERVAL_S, ConsumerHealth, Subscriber, loop_has_ended
+from services.runtime.dead_letters import DeadLetterGuard, dead_letter
 from services.runtime.logging import bound_ids
-from services.runtime.metrics import MESSAGE_SECONDS, MESSAGES, PUBLISHED
-from services.runtime.outage import is_world_away, pauses
+from services.runtime.metrics import (
+    COMMIT_FAILURES,
+    CONSUMERS_STUCK,
+    DEAD_LETTERS_RESTING,
+    MESSAGE_SECONDS,
+    MESSAGES,
+    PUBLISHED,
+    RESULTS,
+)
+from services.runtime.outage import StoppedError, is_world_away, pauses, sleep_unless, unless
 from services.runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
@@ -32,12 +43,15 @@ log = structlog.get_logger(__name__)
 E = TypeVar("E", bound=Event)
 
 # A message is retried in place for this long while the world is away, then handed back to be fetched again: the client
-# leaves its group when nothing is fetched for MAX_POLL_INTERVAL_MS.
+# leaves its group when nothing is fetched for MAX_POLL_INTERVAL_S.
 _RETRY_IN_PLACE_S = 60.0
-_MAX_POLL_INTERVAL_MS = 300_000
-# More dead letters than this within the window means that we are broken, not the messages.
-_DEAD_LETTER_LIMIT = 100
-_DEAD_LETTER_WINDOW_S = 60.0
+# What is on its way to the broker when we stop: a living one answers within this.
+_LAST_ANSWER_S = 1.0
+_LOOKS_PER_LIMIT = 8
+
+
+class DeadLetterLimitError(RuntimeError):
+    """A consumer has reached its limit of dead letters and waits: it is probably we who are broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +75,21 @@ class Received:
 Handler = Callable[[E, Received], Awaitable[None]]
 
 
-class _Broker(KafkaBroker):
-    async def start(self) -> None:
-        """The library starts subscribers one after the other, and each start waits for its group's first round: five
-        seconds on the embedded broker, three on Kafka. Side by side they wait together.
-        """
-        await self.connect()
-        # All are awaited, whatever becomes of one: a start that went on behind a stop would leak its consumer.
-        results = await asyncio.gather(*(s.start() for s in self.subscribers), return_exceptions=True)
-        for failure in results:
-            if isinstance(failure, BaseException):
-                raise failure
-        self.running = True
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """A topic that we consume, with what is known of its consumer."""
+
+    topic: str
+    group: str
+    types: tuple[type[Event], ...]
+    handler: Handler[Any]
+    commit: bool
+    guard: DeadLetterGuard
+    health: ConsumerHealth
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {"topic": self.topic, "group": self.group}
 
 
 class Kafka:
@@ -81,44 +98,69 @@ class Kafka:
     def __init__(self, settings: RuntimeSettings, service: str) -> None:
         self._source = f"/horarium/{service}"
         self._service = service
+        self._settings = settings
         self._connected = asyncio.Event()
-        self._dead_letters: deque[float] = deque()
         self._closing = asyncio.Event()
         self._session_ms = int(settings.kafka_session_timeout_s * 1000)
         self._servers = settings.kafka_bootstrap_servers.split(",")
-        self.broker = _Broker(
-            self._servers,
-            client_id=f"horarium-{service}",
-            request_timeout_ms=int(settings.kafka_request_timeout_s * 1000),
-            metadata_max_age_ms=30_000,
-            allow_auto_create_topics=False,
-            acks="all",
-            enable_idempotence=settings.kafka_idempotent_producer,
-            compression_type="zstd",
-            max_request_size=MAX_MESSAGE_BYTES,
-            graceful_timeout=15.0,
-            logger=None,
-        )
+        self._subscriptions: list[tuple[_Subscription, Subscriber]] = []
+        self.broker = Connection(settings, service)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Connect (again and again until the broker answers), stay, and close when `stop` is set."""
+        """Connect (again and again until the broker answers), stay, and leave when `stop` is set. A connection with a
+        consumer that is stuck is made anew, in place.
+        """
         async for attempt in pauses(stop):
+            self._closing = asyncio.Event()
             try:
-                await self._reach()
-                await self.broker.start()
+                await unless(stop, self._connect())
+                log.info("broker_connected", attempts=attempt)
+                await self._stay(stop)
+            except StoppedError:
+                return
             except Exception as error:
-                # A half-started broker keeps consumers that would run twice after the next start.
-                await self.broker.stop()
                 if not is_world_away(error):
                     raise
                 log.warning("broker_unreachable", attempt=attempt, error=str(error)[:200])
-                continue
-            self._connected.set()
-            log.info("broker_connected", attempts=attempt)
-            await stop.wait()
-        self._closing.set()
-        self._connected.clear()
-        await self.broker.stop()
+            finally:
+                self._closing.set()
+                self._connected.clear()
+                await self.broker.end()
+
+    async def _connect(self) -> None:
+        await self._reach()
+        await self.broker.start()
+        for subscription, _ in self._subscriptions:
+            subscription.health.connected()
+        self._connected.set()
+
+    async def _stay(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set, or when a consumer does nothing although the broker answers."""
+        limit_s = self._settings.consumer_stuck_after_s
+        look_every_s = limit_s / _LOOKS_PER_LIMIT
+        looked_at = monotonic()
+        while not await sleep_unless(stop, look_every_s):
+            # Late means that this process was frozen or starved: its consumers must have their chance first.
+            late = monotonic() - looked_at > limit_s / 2
+            looked_at = monotonic()
+            found = await self._stuck_consumer(limit_s)
+            if late or (found and not await unless(stop, self._answers())):
+                for subscription, _ in self._subscriptions:
+                    subscription.health.connected()
+            elif found:
+                subscription, reason, idle_s = found
+                CONSUMERS_STUCK.labels(**subscription.labels, reason=reason).inc()
+                log.error("consumer_stuck", **subscription.labels, reason=reason, idle_s=round(idle_s, 1))
+                return
+
+    async def _stuck_consumer(self, limit_s: float) -> tuple[_Subscription, str, float] | None:
+        for subscription, subscriber in self._subscriptions:
+            idle_s = subscription.health.idle_s(subscriber)
+            if loop_has_ended(subscriber):
+                return subscription, "loop_ended", idle_s
+            if idle_s > limit_s:
+                return subscription, "idle", idle_s
+        return None
 
     async def _reach(self) -> None:
         """Raise OSError unless some bootstrap server accepts a connection: a failed start leaks its producer."""
@@ -135,10 +177,24 @@ class Kafka:
                 return
         raise last
 
+    @property
+    def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Readiness checks of a service that consumes."""
+        return {"broker": self.ping, "dead_letters": self.check_dead_letters}
+
     async def ping(self) -> None:
         """Raise ConnectionError if the broker does not answer."""
-        if not self._connected.is_set() or not await self.broker.ping(timeout=2.0):
+        if not self._connected.is_set() or not await self._answers():
             raise ConnectionError("broker does not answer")
+
+    async def _answers(self) -> bool:
+        return bool(await self.broker.ping(timeout=2.0))
+
+    async def check_dead_letters(self) -> None:
+        """Raise DeadLetterLimitError while a consumer waits because it has written too many dead letters."""
+        for subscription, _ in self._subscriptions:
+            if subscription.guard.is_resting:
+                raise DeadLetterLimitError(subscription.group)
 
     async def publish(self, event: Event, traceparent: str | None = None) -> None:
         """Publish an event and wait for the broker's acknowledgement."""
@@ -148,9 +204,11 @@ class Kafka:
         """Publish bytes as they are. Raises ConnectionError while the broker is away; the caller decides what then."""
         if not self._connected.is_set():
             raise ConnectionError("broker not connected yet")
-        await self.broker.publish(
-            message.value, topic=message.topic, key=message.key, headers=dict(message.headers), no_confirm=False
+        headers = dict(message.headers)
+        sending = self.broker.publish(
+            message.value, topic=message.topic, key=message.key, headers=headers, no_confirm=False
         )
+        await unless(self._closing, sending, grace_s=_LAST_ANSWER_S)
         PUBLISHED.labels(topic=message.topic).inc()
 
     def subscribe(
@@ -172,93 +230,134 @@ class Kafka:
         Returns a function that gives the present aiokafka consumer, or None while there is none: whoever keeps offsets
         must be able to seek before the first message.
         """
-        accepted = tuple(types)
+        settings = self._settings
+        subscription = _Subscription(
+            topic,
+            group,
+            tuple(types),
+            handler,
+            commit,
+            DeadLetterGuard(settings.dead_letter_limit, settings.dead_letter_window_s),
+            ConsumerHealth(topic, group, listener),
+        )
 
         async def consume(message: KafkaMessage) -> None:
-            started = monotonic()
-            result = await self._handle(message, accepted, handler, topic, group)
-            MESSAGES.labels(topic=topic, result=result).inc()
-            MESSAGE_SECONDS.labels(topic=topic).observe(monotonic() - started)
-            if result == "retried":
-                await message.nack()
-            elif commit:
-                await message.ack()
+            await self._consume(message, subscription)
 
         subscriber = self.broker.subscriber(
             topic,
             group_id=group,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
-            max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
+            max_poll_interval_ms=int(MAX_POLL_INTERVAL_S * 1000),
             session_timeout_ms=self._session_ms,
             heartbeat_interval_ms=self._session_ms // 3,
             max_poll_records=50,
             max_partition_fetch_bytes=BY_NAME[topic].max_message_bytes,
             fetch_max_wait_ms=100,
-            listener=listener,
+            listener=subscription.health,
             parser=_parse,
             decoder=_keep_bytes,
         )
         subscriber(consume)
+        for result in RESULTS:
+            MESSAGES.labels(topic=topic, result=result)
+        COMMIT_FAILURES.labels(**subscription.labels)
+        self._subscriptions.append((subscription, subscriber))
         return lambda: subscriber.consumer
 
-    async def _handle(
-        self, message: KafkaMessage, types: tuple[type[E], ...], handler: Handler[E], topic: str, group: str
-    ) -> str:
+    async def _consume(self, message: KafkaMessage, subscription: _Subscription) -> None:
+        started = monotonic()
+        subscription.health.handling(begins=True)
         try:
-            event = decode(message.body, message.headers, types)
+            try:
+                result = await self._handle(message, subscription)
+            except Exception:
+                # Neither handled nor dead-lettered. The library would go on to the next message, whose offset includes
+                # this one's: the message would be lost.
+                log.exception("message_stays", **subscription.labels)
+                await sleep_unless(self._closing, _RETRY_IN_PLACE_S)
+                result = "retried"
+            if result == "retried":
+                await message.nack()
+            elif subscription.commit:
+                await self._commit(message, subscription)
+        finally:
+            subscription.health.handling(begins=False)
+        MESSAGES.labels(topic=subscription.topic, result=result).inc()
+        MESSAGE_SECONDS.labels(topic=subscription.topic).observe(monotonic() - started)
+
+    async def _commit(self, message: KafkaMessage, subscription: _Subscription) -> None:
+        """Commit this message's own offset: after a rebalance that fails, visibly, where the library's acknowledgement
+        would commit whatever the new assignment has read. The message is then delivered again, which is harmless.
+        """
+        record = _record(message)
+        consumer: Any = message.consumer  # the library's protocol for it leaves out the offsets
+        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1}
+        try:
+            await unless(self._closing, consumer.commit(offsets), grace_s=_LAST_ANSWER_S)
+        except (KafkaError, StoppedError) as error:
+            COMMIT_FAILURES.labels(**subscription.labels).inc()
+            why = f"{type(error).__name__}: {error}"[:200]
+            log.warning(
+                "commit_failed", **subscription.labels, partition=record.partition, offset=record.offset, error=why
+            )
+
+    async def _handle(self, message: KafkaMessage, subscription: _Subscription) -> str:
+        topic = subscription.topic
+        try:
+            event = decode(message.body, message.headers, subscription.types)
         except UndecodableMessageError as error:
-            return await self._dead_letter(message, topic, group, error.reason, str(error), attempts=1)
+            return await self._dead_letter(message, subscription, error.reason, str(error), attempts=1)
         started = monotonic()
         with bound_ids(job_id=str(event.job_id), correlation_id=event.correlation_id):
             attempt = 0
             async for attempt in pauses(self._closing):
                 try:
-                    await handler(event, Received.of(message))
+                    await subscription.handler(event, Received.of(message))
                 except Exception as error:  # the consumer's edge: three kinds of error, three answers
                     if not is_world_away(error):
                         log.exception("message_failed", topic=topic, event_type=event.TYPE)
-                        return await self._dead_letter(message, topic, group, "handler_error", repr(error), attempt)
+                        return await self._dead_letter(message, subscription, "handler_error", repr(error), attempt)
                     if monotonic() - started > _RETRY_IN_PLACE_S:
                         break
                     log.warning("message_waits", topic=topic, attempt=attempt, error=str(error)[:200])
                 else:
+                    subscription.guard.on_success()
+                    DEAD_LETTERS_RESTING.labels(**subscription.labels).set(0)
                     return "done"
         return "retried"
 
     async def _dead_letter(
-        self, message: KafkaMessage, topic: str, group: str, reason: str, detail: str, attempts: int
+        self, message: KafkaMessage, subscription: _Subscription, reason: str, detail: str, attempts: int
     ) -> str:
         """Send the message's bytes to the dead-letter topic; "retried" if even that is not possible."""
-        now = monotonic()
-        while self._dead_letters and now - self._dead_letters[0] > _DEAD_LETTER_WINDOW_S:
-            self._dead_letters.popleft()
-        if len(self._dead_letters) >= _DEAD_LETTER_LIMIT:
-            log.error("dead_letter_limit_reached", topic=topic, window_s=_DEAD_LETTER_WINDOW_S, reason=reason)
-            async for _ in pauses(self._closing, first_s=_DEAD_LETTER_WINDOW_S, longest_s=_DEAD_LETTER_WINDOW_S):
-                return "retried"
+        guard, resting = subscription.guard, DEAD_LETTERS_RESTING.labels(**subscription.labels)
+        if rest_s := guard.rest_s(ours=reason == "handler_error"):
+            resting.set(1)
+            log.error("dead_letter_limit_reached", **subscription.labels, reason=reason, rest_s=round(rest_s, 1))
+            await sleep_unless(self._closing, rest_s)
+            return "retried"
+        resting.set(0)
         record = _record(message)
-        headers = {
-            **dict(message.headers),
-            "dlq_reason": reason,
-            "dlq_error": detail[:1000],
-            "dlq_attempts": str(attempts),
-            "dlq_topic": record.topic,
-            "dlq_partition": str(record.partition),
-            "dlq_offset": str(record.offset),
-            "dlq_group": group,
-            "dlq_service": self._service,
-        }
-        wire = WireMessage(BY_NAME[topic].dead_letter, record.key or b"", record.value or b"", headers)
+        wire = dead_letter(
+            record,
+            dict(message.headers),
+            reason=reason,
+            detail=detail,
+            attempts=attempts,
+            group=subscription.group,
+            service=self._service,
+        )
         async for attempt in pauses(self._closing):
             try:
                 await self.publish_wire(wire)
             except Exception as error:
                 if not is_world_away(error):
                     raise
-                log.warning("dead_letter_waits", topic=topic, attempt=attempt, error=str(error)[:200])
+                log.warning("dead_letter_waits", topic=record.topic, attempt=attempt, error=str(error)[:200])
             else:
-                self._dead_letters.append(now)
+                guard.on_sent()
                 log.error(
                     "message_dead_lettered",
                     topic=record.topic,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 import redis.exceptions
 import sqlalchemy.exc
@@ -20,6 +21,8 @@ from aiokafka.errors import (
     ReplicaNotAvailableError,
     UnknownTopicOrPartitionError,
 )
+
+T = TypeVar("T")
 
 # A deadlock, a restarting server and a lost connection are OperationalErrors; a violated constraint is not.
 WORLD_AWAY: tuple[type[BaseException], ...] = (
@@ -72,3 +75,27 @@ async def sleep_unless(stop: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+class StoppedError(ConnectionError):
+    """What was waited for did not come before the stop."""
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T], grace_s: float = 0.0) -> T:
+    """What `work` returns or raises. When `stop` is set first, work has `grace_s` seconds more; then it is cancelled,
+    has ended, and StoppedError is raised.
+    """
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done() and grace_s:
+            await asyncio.wait({working}, timeout=grace_s)
+        if working.done():
+            return working.result()
+        raise StoppedError("stopped while waiting for an answer")
+    finally:
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})

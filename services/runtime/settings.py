@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-S = TypeVar("S", bound="RuntimeSettings")
+S = TypeVar("S", bound=BaseSettings)
 
 
 class RuntimeSettings(BaseSettings):
@@ -28,6 +28,17 @@ class RuntimeSettings(BaseSettings):
         default=10.0, ge=1, le=300, description="A consumer silent for this long loses its partitions."
     )
     kafka_request_timeout_s: float = Field(default=10.0, gt=0, description="How long one request to a broker may take.")
+    consumer_stuck_after_s: float = Field(
+        default=120.0,
+        ge=1,
+        le=3600,
+        description="A consumer that does nothing for this long while the broker answers is connected anew.",
+    )
+    dead_letter_limit: int = Field(
+        default=100, ge=1, le=100_000, description="Dead letters of one consumer within a window; then it waits."
+    )
+    # Below the five minutes after which a client that does not fetch has to leave its group.
+    dead_letter_window_s: float = Field(default=60.0, gt=0, le=240, description="Length of that window.")
     database_url: SecretStr = Field(description="postgresql+psycopg://user:password@host:port/name")
     database_pool_size: int = Field(default=10, ge=1, le=200)
     database_connect_timeout_s: int = Field(default=5, ge=1, le=60)

@@ -28,6 +28,9 @@ from services.solver.settings import SolverSettings
 from services.solver.tasks import Tasks
 from services.solver.worker import Worker
 
+# The worker's own bounds, which hand a search over, end sooner.
+_HAND_OVER_WITHIN_S = 20.0
+
 
 def create_app(settings: SolverSettings) -> FastAPI:
     """The application; its parts live as long as its lifespan."""
@@ -64,11 +67,11 @@ def create_app(settings: SolverSettings) -> FastAPI:
             **slots,
         }
         try:
-            async with running(loops):
+            async with running(loops, grace_s=_HAND_OVER_WITHIN_S):
                 yield
         finally:
             await engine.dispose()
 
     app = FastAPI(title="Horarium solver", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.include_router(probes({"database": database_answers, "broker": kafka.ping}))
+    app.include_router(probes({"database": database_answers, **kafka.checks}))
     return app

@@ -8,7 +8,7 @@ import redis.exceptions
 import sqlalchemy.exc
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, NodeNotReadyError
 
-from services.runtime.outage import is_world_away, pauses, sleep_unless
+from services.runtime.outage import StoppedError, is_world_away, pauses, sleep_unless, unless
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,37 @@ async def test_sleep_ends_at_once_when_stopped() -> None:
     stop = asyncio.Event()
     stop.set()
     assert await asyncio.wait_for(sleep_unless(stop, 3600), timeout=1)
+
+
+async def test_work_that_ends_before_the_stop_gives_its_result() -> None:
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    assert await unless(asyncio.Event(), work()) == 7
+
+
+async def test_work_that_waits_for_ever_is_ended_by_the_stop() -> None:
+    stop, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    asyncio.get_running_loop().call_soon(stop.set)
+    with pytest.raises(StoppedError):
+        await asyncio.wait_for(unless(stop, work()), 5)
+    assert ended.is_set(), "nothing goes on behind the caller's back"
+
+
+async def test_work_that_needs_a_moment_more_is_given_it() -> None:
+    stop = asyncio.Event()
+    stop.set()
+
+    async def work() -> str:
+        await asyncio.sleep(0.01)
+        return "acknowledged"
+
+    assert await unless(stop, work(), grace_s=5) == "acknowledged"
