@@ -53,7 +53,8 @@ def test_a_bad_token_is_refused(api: RunningApi, header: str) -> None:
 
 def test_a_viewer_reads_and_does_nothing_else(planner: httpx.Client, viewer: httpx.Client) -> None:
     problem_id, job_id = uploaded(planner), requested(planner)
-    for path in ("/api/problems", f"/api/problems/{problem_id}", "/api/timetables", f"/api/timetables/{job_id}"):
+    job = f"/api/timetables/{job_id}"
+    for path in ("/api/problems", f"/api/problems/{problem_id}", "/api/timetables", job, f"{job}/attempts"):
         assert viewer.get(path).status_code == 200
     refused(viewer.post("/api/problems", json={}), 403, "forbidden")
     refused(viewer.delete(f"/api/problems/{problem_id}"), 403, "forbidden")
@@ -67,6 +68,7 @@ def test_what_belongs_to_another_organisation_does_not_exist(planner: httpx.Clie
     refused(stranger.get(f"/api/problems/{problem_id}"), 404, "problem_not_found")
     refused(stranger.delete(f"/api/problems/{problem_id}"), 404, "problem_not_found")
     refused(stranger.get(f"/api/timetables/{job_id}"), 404, "job_not_found")
+    refused(stranger.get(f"/api/timetables/{job_id}/attempts"), 404, "job_not_found")
     refused(stranger.get(f"/api/timetables/{job_id}/variants/1"), 404, "variant_not_found")
     refused(stranger.post(f"/api/timetables/{job_id}/stop"), 404, "job_not_found")
     refused(stranger.post(f"/api/timetables/{job_id}/cancel"), 404, "job_not_found")
