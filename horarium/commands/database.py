@@ -32,7 +32,7 @@ def migrate(database_url: DatabaseUrl) -> None:
     try:
         upgrade(database_url)
     except SQLAlchemyError as error:
-        refuse(f"The database cannot be migrated: {_first_line(error)}", EXIT_UNREACHABLE)
+        refuse(f"The database cannot be migrated: {first_line(error)}", EXIT_UNREACHABLE)
     say("The database has the newest schema.")
 
 
@@ -57,7 +57,7 @@ def user_add(
     except ValueError as error:
         refuse(f"The user cannot be added: {error}.")
     except SQLAlchemyError as error:
-        refuse(f"The database refused: {_first_line(error)}", EXIT_UNREACHABLE)
+        refuse(f"The database refused: {first_line(error)}", EXIT_UNREACHABLE)
     say(f"{email} may sign in as {role.value} of {organization}.")
 
 
@@ -69,6 +69,6 @@ def read_password(*, confirm: bool = False) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The driver's own words; the rest repeats the statement."""
     return str(getattr(error, "orig", None) or error).strip().split("\n", 1)[0]

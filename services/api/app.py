@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
-from services.api import openapi
+from services.api import openapi, retention
 from services.api.access import Access
 from services.api.edge import RequestEdge
 from services.api.refusals import Refusal, answer, findings_of, invalid_body, of_http_error
@@ -39,6 +39,7 @@ from services.runtime.background import running
 from services.runtime.database import create_engine, ping
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
+from services.runtime.retention import Cleanup
 
 DESCRIPTION = "Upload a university's problem, ask for timetables, fetch the finished ones."
 
@@ -60,6 +61,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
         republish_after=timedelta(seconds=settings.republish_after_s),
         keep_keys=timedelta(hours=settings.idempotency_key_lifetime_h),
     )
+    kept = retention.rules(
+        job_retention=settings.job_retention,
+        problem_retention=settings.problem_retention,
+        outbox_dead_after=settings.outbox_dead_after,
+    )
+    others = {"upload_files": retention.leftover_uploads()}
+    cleanup = Cleanup(engine, "api", kept, settings.cleanup_every, others)
     access = Access(settings.jwt_secret)
     uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.work_queue)
     children = ChildProcesses(
@@ -74,6 +82,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             "relay": relay.run,
             "republish": upkeep.republish,
             "forget": upkeep.forget,
+            "cleanup": cleanup.run,
         }
         async with running(loops):
             yield

@@ -10,10 +10,30 @@ from datetime import timedelta
 from pydantic import Field
 
 from schemas.problem.read import MAX_PROBLEM_BYTES
+from services.runtime.retention import RetentionSettings, days_or_never
 from services.runtime.tokens import TokenSettings
 
 
-class ApiSettings(TokenSettings):
+class ApiRetentionSettings(RetentionSettings):
+    """How long api keeps what; 0 days is for ever."""
+
+    problem_retention_days: int = Field(
+        default=90, ge=0, le=36_500, description="From a problem's upload, and only if no job refers to it."
+    )
+    outbox_dead_after_days: int = Field(
+        default=14, ge=0, le=36_500, description="Age at which an event that the broker refuses is given up."
+    )
+
+    @property
+    def problem_retention(self) -> timedelta | None:
+        return days_or_never(self.problem_retention_days)
+
+    @property
+    def outbox_dead_after(self) -> timedelta | None:
+        return days_or_never(self.outbox_dead_after_days)
+
+
+class ApiSettings(TokenSettings, ApiRetentionSettings):
     """What api needs beside the shared settings."""
 
     access_token_lifetime_s: int = Field(

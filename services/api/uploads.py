@@ -21,6 +21,8 @@ from fastapi import Request
 from services.api.refusals import Refusal, unavailable
 
 _IN_MEMORY_BYTES = 1024 * 1024
+# Files are made in the system's temporary directory; a process that is killed leaves its own behind.
+FILE_PREFIX = "horarium-upload-"
 # A refused body is read on for a while and thrown away: closing at once would reset the connection before a client
 # that is still sending has read why.
 _DISCARD_WITHIN_S = 15.0
@@ -81,7 +83,7 @@ class Uploads:
             return
         if self._free == 0:
             raise unavailable("Too many large uploads are under way. Try again.", "too_many_uploads")
-        sink.file = tempfile.NamedTemporaryFile(prefix="horarium-upload-")  # noqa: SIM115  # closed with the block of `receive`
+        sink.file = tempfile.NamedTemporaryFile(prefix=FILE_PREFIX)  # noqa: SIM115  # closed with the block of `receive`
         self._free -= 1
 
 

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from schemas.events import JobControl, JobRequested, SolveCompleted, SolveProgress
+from services.persister import retention
 from services.persister.handler import Persister
 from services.persister.repository import Repository
 from services.persister.settings import PersisterSettings
@@ -20,12 +21,15 @@ from services.runtime.background import running
 from services.runtime.database import create_engine, ping
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
+from services.runtime.retention import Cleanup
 
 
 def create_app(settings: PersisterSettings) -> FastAPI:
     """The application; it connects when it starts, not before, and keeps trying while the world is away."""
     engine = create_engine(settings, "horarium-persister")
     persister = Persister(Repository(engine), settings.progress_write_every_s)
+    kept = retention.rules(job_retention=settings.job_retention)
+    cleanup = Cleanup(engine, "persister", kept, settings.cleanup_every)
     kafka = Kafka(settings, "persister")
     # A group for each topic: the consumers have nothing to share, and one's rebalance is not the others'.
     kafka.subscribe(JobRequested.TOPIC, [JobRequested], persister.on_requested, group="persister.job.requested")
@@ -35,7 +39,8 @@ def create_app(settings: PersisterSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running({"broker": kafka.run, "progress_writes": persister.flush_progress}):
+        loops = {"broker": kafka.run, "progress_writes": persister.flush_progress, "cleanup": cleanup.run}
+        async with running(loops):
             yield
         await engine.dispose()
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from services.runtime.retention import RetentionSettings
 from services.runtime.settings import RuntimeSettings
 
 
-class PersisterSettings(RuntimeSettings):
+class PersisterSettings(RuntimeSettings, RetentionSettings):
     """What persister needs beside the shared settings."""
 
     http_port: int = Field(default=8003, ge=0, le=65535)

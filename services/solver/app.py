@@ -17,6 +17,8 @@ from services.runtime.background import running
 from services.runtime.database import create_engine, ping
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
+from services.runtime.retention import Cleanup
+from services.solver import retention
 from services.solver.dead_letters import DeadLetters
 from services.solver.ends import Ends
 from services.solver.intake import Intake
@@ -50,6 +52,8 @@ def create_app(settings: SolverSettings) -> FastAPI:
     publisher = Publisher(ended, kafka.publish_wire, ends, republish_after)
     dead_letters = DeadLetters(ended, kafka.publish_wire)
     reaper = Reaper(tasks, jobs, settings)
+    kept = retention.rules(job_retention=settings.job_retention)
+    cleanup = Cleanup(engine, "solver", kept, settings.cleanup_every)
     slots = {f"slot_{number}": worker.slot for number in range(1, settings.solver_slots + 1)}
 
     async def database_answers() -> None:
@@ -64,6 +68,7 @@ def create_app(settings: SolverSettings) -> FastAPI:
             "republisher": publisher.republish,
             "dead_letters": dead_letters.run,
             "reaper": reaper.run,
+            "cleanup": cleanup.run,
             **slots,
         }
         try:

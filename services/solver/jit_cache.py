@@ -98,8 +98,9 @@ def _drop_stale_package(directory: Path, engine: Path, package: Path, modules: l
         return
     stamp.parent.mkdir(parents=True, exist_ok=True)
     for path in modules:
-        for index in (package if directory == engine else directory).rglob(f"{path.stem}.*.nbi"):
-            index.unlink(missing_ok=True)
+        # The index and, so that they do not pile up with every release, the kernels that only it knew.
+        for entry in (package if directory == engine else directory).rglob(f"{path.stem}.*.nb[ci]"):
+            entry.unlink(missing_ok=True)
     written = stamp.with_suffix(f".{os.getpid()}")
     written.write_text(digest)
     written.replace(stamp)

@@ -11,6 +11,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from services.runtime.retention import RetentionSettings
 from services.runtime.settings import RuntimeSettings
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -44,7 +45,7 @@ def _read(file: Path) -> str:
         return ""
 
 
-class SolverSettings(RuntimeSettings):
+class SolverSettings(RuntimeSettings, RetentionSettings):
     """What the solver adds to the shared settings."""
 
     http_port: int = Field(default=8002, ge=0, le=65535)

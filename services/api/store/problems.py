@@ -105,7 +105,7 @@ class Problems:
 async def add_problem(
     connection: AsyncConnection, caller: Principal, read: ReadProblem, name: str | None
 ) -> tuple[ProblemAnswer, bool]:
-    """As `Problems.add`, within the caller's transaction."""
+    """As `Problems.add`, within the caller's transaction, until whose end the problem is kept from deletion."""
     for _ in range(_ADD_ATTEMPTS):
         inserted = await connection.execute(
             insert(problems)
@@ -126,7 +126,12 @@ async def add_problem(
         row = inserted.one_or_none()
         if row is not None:
             return _answer(row), True
-        known = await _one(connection, _of(caller.organization_id).where(problems.c.sha256 == read.sha256))
+        known = await _one(
+            connection,
+            _of(caller.organization_id)
+            .where(problems.c.sha256 == read.sha256)
+            .with_for_update(read=True, key_share=True),
+        )
         if known is not None:
             return known, False
     raise ConnectionError("the same problem is being added and deleted by others again and again")
