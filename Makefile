@@ -117,9 +117,10 @@ types: $(VENV)/.dev ## Check types, strictly
 	@$(BIN)/mypy
 
 .PHONY: docs
-docs: $(VENV)/.dev ## Generate the contracts' documents (JSON Schema, examples, AsyncAPI, OpenAPI) from the code
+docs: $(VENV)/.dev ## Generate what is made from the code: JSON Schema, examples, AsyncAPI, OpenAPI, settings, metrics
 	@$(BIN)/python -m schemas.asyncapi
 	@$(BIN)/python -m services.api.openapi
+	@$(BIN)/python -m horarium.reference
 
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV)/.warm ## Measure the solver and the services; prints tables (minutes to an hour)

@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.events import Outcome
 from services.runtime.metrics import LONG_BUCKETS
+from services.solver.outcome import JOB_FAILED_REASONS, EndReason
 
 TASKS = Gauge(
     "horarium_solver_tasks", "Unended tasks in the database by status; every replica reports the same.", ["status"]
@@ -48,6 +49,9 @@ SOLVE_SECONDS = Histogram(
     buckets=LONG_BUCKETS,
 )
 ATTEMPTS = Counter("horarium_solver_attempts_total", "Attempts by how they ended.", ["end"])
+# Series exist before their first event: Prometheus sees no increase between none and one that begins with 1.
+for _end in (*(reason.value for reason in EndReason), "error", "handed_over", "abandoned"):
+    ATTEMPTS.labels(end=_end)
 JOBS_ENDED = Counter("horarium_solver_jobs_ended_total", "Jobs ended by this replica, by outcome.", ["outcome"])
 for _outcome in Outcome:
     JOBS_ENDED.labels(outcome=_outcome.value)
@@ -64,6 +68,8 @@ DUPLICATE_REQUESTS = Counter("horarium_solver_duplicate_requests_total", "Reques
 DEAD_LETTERS = Counter(
     "horarium_solver_dead_letters_total", "Requests of failed jobs sent to the dead-letter topic.", ["reason"]
 )
+for _reason in JOB_FAILED_REASONS:
+    DEAD_LETTERS.labels(reason=_reason)
 ENDS_REPUBLISHED = Counter(
     "horarium_solver_ends_republished_total", "Ends published again because nobody has recorded them."
 )
