@@ -205,7 +205,7 @@ def _with_topics(servers: str, idempotent: bool, work: Callable[[DeadLetterTopic
     """Do the work on the broker's topics; a broker that is away ends the command with a sentence."""
     from aiokafka.errors import KafkaError
 
-    from horarium.dead_letters.topics import dead_letter_topics_at
+    from horarium.dead_letters.topics import NoProducerError, dead_letter_topics_at
 
     async def run() -> T:
         async with dead_letter_topics_at(servers, idempotent_producer=idempotent) as topics:
@@ -214,6 +214,8 @@ def _with_topics(servers: str, idempotent: bool, work: Callable[[DeadLetterTopic
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say is in the error
     try:
         return asyncio.run(run())
+    except NoProducerError as error:
+        refuse(f"The broker at {servers} refuses a producer. {error}", EXIT_UNREACHABLE)
     except (KafkaError, OSError, TimeoutError) as error:
         from services.runtime.outage import is_world_away
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Producer = Callable[[], Awaitable[AIOKafkaProducer]]
 
 _REQUEST_TIMEOUT_MS = 10_000
+_POLL_MS = 250
 # A broker that gives nothing for this long, although it said that there is more, is taken for one that is away.
 _SILENCE_S = 30.0
 # How much is fetched ahead; a broker sends a record that is larger all the same, alone.
@@ -30,8 +31,14 @@ _FETCH_BYTES = 1024 * 1024
 _HEADERS_BYTES = 64 * 1024
 
 
+class NoProducerError(Exception):
+    """The broker answers but lets us have no producer; the text says what may help."""
+
+
 class DeadLetterTopics:
-    """Reads and resolves. Every method raises KafkaError, OSError or TimeoutError while the broker is away."""
+    """Reads and resolves. Every method raises KafkaError, OSError or TimeoutError while the broker is away; what writes
+    may raise NoProducerError.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, producer: Producer) -> None:
         self._consumer = consumer
@@ -50,23 +57,30 @@ class DeadLetterTopics:
         return sorted(found, key=lambda letter: (letter.time, letter.id))
 
     async def records(self, topic: str) -> AsyncIterator[Record]:
-        """Every record of a topic as it stands now; none of a topic that does not exist."""
+        """Every record of a topic, and those that arrive meanwhile; none of a topic that does not exist."""
         partitions = await self._partitions(topic)
         first, end = await self._bounds(partitions)
-        remaining = {partition for partition in partitions if first[partition] < end[partition]}
-        self._consumer.assign(sorted(remaining))
-        for partition in remaining:
+        unread = {partition for partition in partitions if first[partition] < end[partition]}
+        if not unread:
+            return
+        self._consumer.assign(sorted(unread))
+        for partition in unread:
             self._consumer.seek(partition, first[partition])
         heard_at = monotonic()
-        while remaining:
-            batches = await self._consumer.getmany(*remaining, timeout_ms=500, max_records=1)
-            for partition, records in batches.items():
+        while True:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=1)
+            for records in batches.values():
                 for record in records:
                     heard_at = monotonic()
-                    if record.offset < end[partition]:
-                        yield _record(record)
-            # By position: what lies between two records need not be one.
-            remaining = {p for p in remaining if await self._consumer.position(p) < end[p]}
+                    yield _record(record)
+            if batches:
+                continue
+            # The end of a topic is a lower bound only: the embedded broker does not count all of its last batch. So
+            # there is no more when that much has been read, and nothing follows. By position: what lies between two
+            # records need not be one.
+            unread = {p for p in unread if await self._consumer.position(p) < end[p]}
+            if not unread:
+                return
             if monotonic() - heard_at > _SILENCE_S:
                 raise TimeoutError(f"no record of {topic} within {_SILENCE_S:g} s")
 
@@ -77,16 +91,21 @@ class DeadLetterTopics:
         if wanted is None:
             return None
         first, end = await self._bounds([wanted])
-        if not first[wanted] <= letter.offset < end[wanted]:
+        if letter.offset < first[wanted]:
             return None
+        # See `records`: it may be there although the end says otherwise.
+        patience_s = _SILENCE_S if letter.offset < end[wanted] else 2 * _POLL_MS / 1000
         self._consumer.assign([wanted])
         self._consumer.seek(wanted, letter.offset)
         batches: dict[TopicPartition, list[ConsumerRecord]] = {}
-        until = monotonic() + _SILENCE_S
+        until = monotonic() + patience_s
         while not batches:
-            batches = await self._consumer.getmany(wanted, timeout_ms=500, max_records=1)
-            if not batches and monotonic() > until:
-                raise TimeoutError(f"no answer about {letter} within {_SILENCE_S:g} s")
+            batches = await self._consumer.getmany(wanted, timeout_ms=_POLL_MS, max_records=1)
+            if batches or monotonic() <= until:
+                continue
+            if letter.offset >= end[wanted]:
+                return None
+            raise TimeoutError(f"no answer about {letter} within {_SILENCE_S:g} s")
         record = batches[wanted][0]
         return _record(record) if record.offset == letter.offset else None
 
@@ -134,6 +153,7 @@ async def dead_letter_topics_at(
     """The dead-letter topics of a broker. A producer is started by the first replay or drop."""
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
     from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import UnknownError
 
     where: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
     async with AsyncExitStack() as exits:
@@ -144,6 +164,7 @@ async def dead_letter_topics_at(
             **where,
             group_id=None,
             enable_auto_commit=False,
+            fetch_max_wait_ms=100,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_bytes=_FETCH_BYTES,
@@ -162,7 +183,15 @@ async def dead_letter_topics_at(
                     max_request_size=MAX_MESSAGE_BYTES + _HEADERS_BYTES,
                 )
                 exits.push_async_callback(made.stop)
-                await made.start()
+                try:
+                    await made.start()
+                except UnknownError as error:
+                    if not idempotent_producer:
+                        raise
+                    raise NoProducerError(
+                        "It seems to have no idempotent producer, as the embedded one has not; then set "
+                        "KAFKA_IDEMPOTENT_PRODUCER=false."
+                    ) from error
                 started.append(made)
             return started[0]
 

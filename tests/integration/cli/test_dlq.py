@@ -43,7 +43,8 @@ class Dlq:
 
     def listed(self, ids: Sequence[str], *arguments: str) -> list[dict[str, Any]]:
         """Those of `ids` that are listed, in the list's order."""
-        letters = json.loads(self.succeed("list", "--json", *arguments))
+        topic = ids[0].partition(":")[0]
+        letters = json.loads(self.succeed("list", "--json", "--topic", topic, *arguments))
         return [letter for letter in letters if letter["id"] in ids]
 
     def write(self, topic: str, *messages: tuple[bytes, bytes, Headers]) -> list[str]:
@@ -105,7 +106,7 @@ def test_a_letter_is_listed_until_it_is_replayed_and_its_message_is_sent_as_it_w
     event = JobEvents().control(ControlAction.STOP)
     wire = encode(event, source="/test")
     (letter,) = dlq.write("job.control.dlq", a_letter(wire, "handler_error", dlq_group="solver.control"))
-    (listed,) = dlq.listed([letter], "--topic", JOB_CONTROL)
+    (listed,) = dlq.listed([letter])
     assert (listed["reason"], listed["error"], listed["attempts"]) == ("handler_error", "why", 3)
     assert (listed["job_id"], listed["size_bytes"]) == (str(event.job_id), len(wire.value))
     assert letter in dlq.succeed("list")
@@ -168,12 +169,12 @@ def test_dropping_asks_first_sends_nothing_and_takes_all_of_one_reason(dlq: Dlq)
         "job.requested.dlq", *(a_letter(w, r) for w, r in zip(wires, [reason, reason, "x"], strict=True))
     )
 
-    assert dlq.run("drop", "--all", "--reason", reason, answer="n\n").exit_code == 1
+    assert dlq.run("drop", "--all", "--topic", JOB_REQUESTED, "--reason", reason, answer="n\n").exit_code == 1
     assert len(dlq.listed(letters)) == 3
-    assert dlq.run("drop", "--all", "--reason", reason, answer="y\n").exit_code == 0
+    assert dlq.run("drop", "--all", "--topic", JOB_REQUESTED, "--reason", reason, answer="y\n").exit_code == 0
 
     assert [left["id"] for left in dlq.listed(letters)] == letters[2:]
-    assert "Nothing to drop." in dlq.succeed("drop", "--all", "--reason", reason, "--yes")
+    assert "Nothing to drop." in dlq.succeed("drop", "--all", "--topic", JOB_REQUESTED, "--reason", reason, "--yes")
     assert dlq.read(JOB_REQUESTED, events[0].key) == []
     dlq.succeed("drop", letters[2], "--yes")
 
@@ -186,11 +187,34 @@ def test_replaying_all_of_a_reason_leaves_what_would_come_back(dlq: Dlq) -> None
         (key, b"garbage", [("dlq_reason", reason.encode())]),
         a_letter(encode(event, source="/test"), reason),
     )
-    result = dlq.run("replay", "--all", "--reason", reason)
+    result = dlq.run("replay", "--all", "--topic", JOB_REQUESTED, "--reason", reason)
     assert result.exit_code == 0, result.output
     assert [left["id"] for left in dlq.listed(letters)] == letters[:1]
     assert len(dlq.read(JOB_REQUESTED, event.key)) == 1
     dlq.succeed("drop", letters[0], "--yes")
+
+
+def test_letters_that_were_written_in_one_batch_are_all_found(dlq: Dlq) -> None:
+    reason = f"r-{secrets.token_hex(4)}"
+
+    async def batch() -> list[str]:
+        await apply_topics(dlq.addresses.kafka_bootstrap_servers)
+        producer = AIOKafkaProducer(bootstrap_servers=dlq.addresses.kafka_bootstrap_servers, linger_ms=200)
+        await producer.start()
+        try:
+            letter = a_letter(encode(a_request(), source="/test"), reason)
+            coming = [
+                await producer.send("job.requested.dlq", letter[1], letter[0], headers=letter[2]) for _ in range(9)
+            ]
+            return [f"{s.topic}:{s.partition}:{s.offset}" for s in await asyncio.gather(*coming)]
+        finally:
+            await producer.stop()
+
+    letters = asyncio.run(batch())
+    assert [letter["id"] for letter in dlq.listed(letters)] == letters
+    assert letters[-1] in dlq.succeed("show", letters[-1])
+    dlq.succeed("drop", "--all", "--topic", JOB_REQUESTED, "--reason", reason, "--yes")
+    assert dlq.listed(letters) == []
 
 
 def test_a_message_that_looks_like_a_marker_hides_nothing(dlq: Dlq) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -14,15 +15,18 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from typer.testing import CliRunner
 
 from deploy.local.addresses import Addresses
-from schemas.events import ControlAction, Outcome, SolveCompleted, SolveOptions, SolveProgress, Stage
+from horarium.cli import app
+from horarium.dead_letters.replay import replayed_job_id
+from schemas.events import ControlAction, JobRequested, Outcome, SolveCompleted, SolveOptions, SolveProgress, Stage
 from schemas.events.cloudevents import decode, encode
 from schemas.tables import organizations, problems
-from schemas.topics import SOLVE_COMPLETED, SOLVE_PROGRESS
+from schemas.topics import BY_NAME, JOB_REQUESTED, SOLVE_COMPLETED, SOLVE_PROGRESS
 from services.solver.intake import new_job
 from services.solver.packing import pack
-from tests.integration.solver.building import a_long_search, a_request, attempt_ends
+from tests.integration.solver.building import a_long_search, a_request, attempt_ends, completed_events
 from tests.integration.solver.replicas import (
     Replica,
     Solvers,
@@ -182,3 +186,40 @@ async def test_a_stored_problem_is_solved_for_its_organisation_and_for_no_other(
     error = (await solvers.end(foreign.job_id)).error
     assert error is not None
     assert error.code == "problem_not_found"
+
+
+async def test_a_job_whose_child_crashes_at_each_attempt_is_one_dead_letter_and_a_replay_is_one_new_job(
+    solvers: Solvers, service: Replica, world: Addresses
+) -> None:
+    event = await solvers.request(seconds=2)
+
+    async def ended() -> list[SolveCompleted]:
+        for child in service.children():
+            child.kill()
+        return await completed_events(solvers.engine, event.job_id)
+
+    (end,) = await eventually("the job's end", ended)
+    assert end.outcome is Outcome.FAILED
+    assert end.error is not None
+    assert end.error.code == "child_crashed"
+
+    async def letters() -> list[Any]:
+        return await messages(world, BY_NAME[JOB_REQUESTED].dead_letter, event.job_id)
+
+    (letter,) = await eventually("the dead letter", letters)
+    headers = {name: value.decode() for name, value in letter.headers}
+    assert (headers["dlq_reason"], headers["dlq_attempts"]) == ("attempts_exhausted", "3")
+    assert headers["dlq_error"].startswith("child_crashed: ")
+    assert decode(letter.value, letter.headers, [JobRequested]) == event
+
+    for _ in range(2):
+        replay = ["dlq", "replay", f"{letter.topic}:{letter.partition}:{letter.offset}"]
+        said = await asyncio.to_thread(CliRunner().invoke, app, replay, env=world.as_environment())
+        assert said.exit_code == 0, said.output
+    new_job_id = replayed_job_id(event.job_id)
+    assert str(new_job_id) in said.stdout
+    again = await solvers.end(new_job_id)
+    assert again.outcome is Outcome.COMPLETED
+    assert accepted_by_the_referee(again, a_long_search())
+    assert len(await letters()) == 3, "the letter, and a marker of each replay"
+    assert len(await messages(world, SOLVE_COMPLETED, event.job_id)) == 1
