@@ -21,8 +21,12 @@ def completed_events(system: System, job_id: str) -> list[Any]:
 
 
 async def _everything_on(servers: str, topic: str) -> list[Any]:
+    # "earliest" instead of a seek: a reset to the end that is under way at an assignment would overtake the seek.
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers, enable_auto_commit=False, max_partition_fetch_bytes=64 * 1024 * 1024
+        bootstrap_servers=servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=64 * 1024 * 1024,
     )
     await consumer.start()
     try:
@@ -32,7 +36,6 @@ async def _everything_on(servers: str, topic: str) -> list[Any]:
         ]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         records: list[Any] = []
         while any([await consumer.position(p) < ends[p] for p in partitions]):
             batch = await consumer.getmany(*partitions, timeout_ms=500)

@@ -40,7 +40,8 @@ FAST = {
     "SOLVER_LEASE_S": "3",
     "SOLVER_RENEW_S": "1",
     "SOLVER_CHECKPOINT_S": "1",
-    "SOLVER_RETRY_DELAY_S": "1",
+    "SOLVER_RETRY_DELAY_S": "0",
+    "SOLVER_MAX_ATTEMPTS": "6",
     "REPUBLISH_AFTER_S": "2",
     "SOLVER_REPUBLISH_AFTER_S": "2",
 }
@@ -63,6 +64,7 @@ class Cluster:
     system: System
     deaths: list[Death] = field(default_factory=list)
     _down: set[str] = field(default_factory=set)
+    _armed: dict[str, list[str]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _problems: dict[str, tuple[str, Problem]] = field(default_factory=dict)
 
@@ -70,7 +72,7 @@ class Cluster:
 
     @contextmanager
     def supervised(self) -> Iterator[None]:
-        """While the block runs, a service that dies is started again, without the fault that killed it."""
+        """While the block runs, a service that dies is started again, armed with what is next for it."""
         over = threading.Event()
 
         def watch() -> None:
@@ -79,8 +81,7 @@ class Cluster:
                     for service in self.services:
                         if service.name not in self._down and not service.process.is_running():
                             self.deaths.append(Death(service.name, service.process.exit_code))
-                            self._disarm(service)
-                            service.process.start()
+                            self._start(service)
 
         watcher = threading.Thread(target=watch, name="supervisor", daemon=True)
         watcher.start()
@@ -97,20 +98,23 @@ class Cluster:
     def service(self, name: str) -> ServiceProcess:
         return next(service for service in self.services if service.name == name)
 
-    def _disarm(self, service: ServiceProcess) -> None:
-        process = service.process
-        process.environment = {key: value for key, value in process.environment.items() if key != VARIABLE}
+    def _start(self, service: ServiceProcess) -> None:
+        """Start a service that is down, armed with its next fault point if it has one."""
+        environment = {key: value for key, value in service.process.environment.items() if key != VARIABLE}
+        if points := self._armed.get(service.name):
+            environment[VARIABLE] = points.pop(0)
+        service.process.environment = environment
+        service.process.start()
 
     # --- harm ---------------------------------------------------------------------------------------------------------
 
-    def arm(self, **points: str) -> None:
-        """Start services afresh; each kills itself when it reaches its point (`progress="projector.swapped"`)."""
-        for name, point in points.items():
-            with self._lock:
-                service = self.service(name)
-                service.process.stop()
-                service.process.environment = {**service.process.environment, VARIABLE: point}
-                service.process.start()
+    def arm(self, **points: Sequence[str]) -> None:
+        """Start services afresh; each dies at its first point, and started again at its next, until none is left."""
+        with self._lock:
+            for name, named in points.items():
+                self.service(name).process.stop()
+                self._armed[name] = list(named)
+                self._start(self.service(name))
         for name in points:
             self.service(name).wait_until_ready()
 
@@ -135,7 +139,7 @@ class Cluster:
         with self._lock:
             for name in names:
                 if not self.service(name).process.is_running():
-                    self.service(name).process.start()
+                    self._start(self.service(name))
                 self._down.discard(name)
         for name in names:
             self.service(name).wait_until_ready()
@@ -148,14 +152,14 @@ class Cluster:
             else:
                 self.start_server(server)
         with self._lock:
+            self._armed.clear()
             for service in self.services:
                 if VARIABLE in service.process.environment:
                     service.process.stop()
-                    self._disarm(service)
                 if service.process.is_running():
                     service.process.resume()
                 else:
-                    service.process.start()
+                    self._start(service)
             self._down.clear()
         for service in self.services:
             service.wait_until_ready()
