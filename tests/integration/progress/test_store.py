@@ -10,10 +10,21 @@ import pytest
 import redis as redis_client
 
 from deploy.local.redis import RedisServer
-from schemas.events import Event
+from schemas.events import Event, SolveCompleted
 from schemas.fold import JobState, fold
 from services.progress.snapshot import Revision
-from services.progress.store import AwayError, Frame, Position, Store, read_feed
+from services.progress.store import (
+    EPOCH,
+    POSITIONS,
+    AwayError,
+    Frame,
+    Position,
+    Store,
+    job_key,
+    read_feed,
+    result_key,
+    stream_key,
+)
 from tests.job_events import JobEvents
 from tests.stack import data_folder
 
@@ -120,3 +131,27 @@ async def test_a_server_that_is_away_is_told_from_a_defect() -> None:
     with pytest.raises(AwayError):
         await store.load(JobEvents().job_id)
     await store.close()
+
+
+async def test_every_key_of_a_job_expires_by_itself(redis_url: str) -> None:
+    """Nobody cleans Redis up: what a job leaves there goes with its time to live, also after it was written again."""
+    store = Store(redis_url)
+    job = JobEvents()
+    events = (job.requested(), job.progress(1), job.completed())
+    epoch = await store.epoch()
+    with redis_client.Redis.from_url(redis_url, decode_responses=True) as client:
+        for event in events:
+            loaded = await store.load(job.job_id)
+            state = fold(loaded.state, event)
+            assert await store.swap(loaded.digest, state, epoch)
+            end = event if isinstance(event, SolveCompleted) else None
+            at = ("topic", 0, Position(0, 1))
+            await store.settle(state, epoch, announce=True, end=end, store_result=end is not None, position=at)
+            await store.announce([job.job_id], epoch)
+            of_job = set(client.scan_iter(f"*{job.job_id}*", count=1000))
+            assert all(0 < client.pttl(key) <= 24 * 3600 * 1000 for key in of_job), of_job
+        await store.close()
+        assert of_job == {job_key(job.job_id), result_key(job.job_id), stream_key(job.job_id)}
+        # Of all that the service writes, only what names no job stays: two keys of a bounded size.
+        lasting = {key for key in client.scan_iter("*", count=1000) if client.ttl(key) == -1}
+        assert {key for key in lasting if key.startswith(("progress:", "result:"))} <= {EPOCH, POSITIONS}

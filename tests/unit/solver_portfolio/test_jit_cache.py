@@ -43,10 +43,14 @@ def test_what_is_asked_for_is_used(engine: Path, tmp_path: Path, monkeypatch: py
 
 def test_machine_code_of_other_sources_is_dropped(engine: Path) -> None:
     jit_cache.use_jit_cache(engine)
-    compiled = engine / "__pycache__" / "kernel.anneal-1.py311.1.nbi"
-    compiled.write_text("")
+    compiled = engine / "__pycache__" / "kernel.anneal-1.py311.nbi"
+    kernel = engine / "__pycache__" / "kernel.anneal-1.py311.1.nbc"
+    for file in (compiled, kernel):
+        file.write_text("")
     jit_cache.use_jit_cache(engine)
     assert compiled.exists()
+    assert kernel.exists()
     (engine / "kernel.py").write_text("from numba import njit, prange\n")
     jit_cache.use_jit_cache(engine)
     assert not compiled.exists()
+    assert not kernel.exists(), "machine code that no index knows any more piles up"
