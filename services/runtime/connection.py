@@ -31,6 +31,7 @@ POLITE_S = 2.0
 _HANDLERS_END_WITHIN_S = 1.5
 # A dead letter is its message with a dozen headers more.
 _HEADERS_BYTES = 64 * 1024
+_JOIN_MARGIN_S = 5.0
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # the library carries no types
@@ -78,12 +79,16 @@ class Connection(KafkaBroker):
             logger=None,
         )
         self._sending: AIOKafkaProducer | None = None
+        # A broker holds a member's answer back until all have joined, or those that are gone have run into their
+        # session's time-out. A client that gives up before that joins again, and everybody waits once more.
+        longest_join_s = settings.kafka_session_timeout_s + _JOIN_MARGIN_S
+        self._consumer_request_ms = int(max(settings.kafka_request_timeout_s, longest_join_s) * 1000)
 
     async def _connect(self) -> Any:
         """The library forgets a producer that could not be started, and its consumers do not tell how they are."""
         config = self.config.broker_config
         builder: Any = config.builder
-        config.builder = partial(Consumer, **builder.keywords)
+        config.builder = partial(Consumer, **(builder.keywords | {"request_timeout_ms": self._consumer_request_ms}))
         producer = AIOKafkaProducer(**self._connection_kwargs)
         try:
             await config.producer.connect(producer, serializer=config.fd_config._serializer)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 
@@ -74,6 +76,13 @@ class _Server(uvicorn.Server):
     second SIGINT skips the stop of the background loops. Here a stop on request ends with 0, and asking again changes
     nothing: the stop is under way and takes bounded time.
     """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # For good: a second signal must not end the process with the default handler just before its own end.
+            signal.signal(number, self.handle_exit)
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.should_exit = True

@@ -48,6 +48,8 @@ _RETRY_IN_PLACE_S = 60.0
 # What is on its way to the broker when we stop: a living one answers within this.
 _LAST_ANSWER_S = 1.0
 _LOOKS_PER_LIMIT = 8
+# The answer to a heartbeat tells a member that another one has left, and that there are partitions to take over.
+_LONGEST_HEARTBEAT_MS = 1000
 
 
 class DeadLetterLimitError(RuntimeError):
@@ -251,7 +253,7 @@ class Kafka:
             auto_offset_reset="earliest",
             max_poll_interval_ms=int(MAX_POLL_INTERVAL_S * 1000),
             session_timeout_ms=self._session_ms,
-            heartbeat_interval_ms=self._session_ms // 3,
+            heartbeat_interval_ms=min(self._session_ms // 3, _LONGEST_HEARTBEAT_MS),
             max_poll_records=50,
             max_partition_fetch_bytes=BY_NAME[topic].max_message_bytes,
             fetch_max_wait_ms=100,

@@ -4,54 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from horarium.commands.topics import apply_topics
-from schemas.events import ControlAction, JobControl
+from schemas.events import JobControl
 from schemas.topics import JOB_CONTROL
-from services.runtime.background import running
-from services.runtime.kafka import Kafka, Received
+from services.runtime.kafka import Received
 from services.runtime.settings import RuntimeSettings
+from tests.integration.runtime.consuming import a_control, consuming, settings_for
 
 
 @pytest.fixture
-def settings(kafka_bootstrap_servers: str) -> RuntimeSettings:
-    return RuntimeSettings(
-        kafka_bootstrap_servers=kafka_bootstrap_servers,
-        kafka_idempotent_producer=False,
-        database_url="postgresql+psycopg://unused",
-    )
-
-
-def a_control() -> JobControl:
-    return JobControl(job_id=uuid.uuid4(), organization_id=uuid.uuid4(), action=ControlAction.STOP)
-
-
-Handle = Callable[[JobControl, Received], Awaitable[None]]
-
-
-@asynccontextmanager
-async def consuming(settings: RuntimeSettings, handle: Handle, group: str) -> AsyncIterator[Kafka]:
-    """A connected consumer of `job.control`."""
-    await apply_topics(settings.kafka_bootstrap_servers)
-    kafka = Kafka(settings, "test")
-    kafka.subscribe(JOB_CONTROL, [JobControl], handle, group=group)
-    async with running({"kafka": kafka.run}):
-        await _until(kafka.ping)
-        yield kafka
-
-
-async def _until(check: Callable[[], Awaitable[None]], within_s: float = 30) -> None:
-    async with asyncio.timeout(within_s):
-        while True:
-            try:
-                return await check()
-            except OSError:
-                await asyncio.sleep(0.05)
+async def settings(kafka_bootstrap_servers: str) -> RuntimeSettings:
+    await apply_topics(kafka_bootstrap_servers)
+    return settings_for(kafka_bootstrap_servers)
 
 
 async def _dead_letter_of(settings: RuntimeSettings, marker: bytes) -> ConsumerRecord:
