@@ -1,7 +1,7 @@
 """What an operator looks up, made from the code: every setting, every metric, and the alerting rules for Kubernetes.
 
-Owns how the tables look. `python -m horarium.reference` writes the committed copies; a test compares them. Must not know
-what any setting or metric is for: that stands beside its definition.
+Owns how the tables look. `python -m horarium.reference` writes the committed copies; a test compares them. Must not
+know what any setting or metric is for: that stands beside its definition.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ def metrics_page() -> str:
         "",
         _GENERATED,
         "",
-        "Every service answers `GET /metrics` in Prometheus's format with the metrics of the first table, its own, and the",
-        "client library's about the process (`process_*`, `python_*`). This is the closed list: nothing else begins with",
-        "`horarium_`. No label holds the id of a job, a user or an organisation. Rules, their tests and a Grafana dashboard are",
-        "in `deploy/observability/`.",
+        "Every service answers `GET /metrics` in Prometheus's format with the metrics of the first table, its own, and",
+        "the client library's about the process (`process_*`, `python_*`). This is the closed list: nothing else",
+        "begins with `horarium_`. No label holds the id of a job, a user or an organisation. Rules, their tests and a",
+        "Grafana dashboard are in `deploy/observability/`.",
     ]
     for owner, defined in metrics().items():
         lines += ["", f"## {'Every service' if owner == 'runtime' else owner}", ""]
@@ -119,9 +119,10 @@ def settings_page() -> str:
         "",
         _GENERATED,
         "",
-        "Services read their settings from environment variables, once, when they start. A missing or bad one ends the process",
-        "with exit code 2 and a line that names it. Seconds, bytes and MiB are in the names. **Secret** values are never",
-        "logged or shown; give them by reference (a Kubernetes Secret, an env file that only the service may read).",
+        "Services read their settings from environment variables, once, when they start. A missing or bad one ends the",
+        "process with exit code 2 and a line that names it. Seconds, bytes and MiB are in the names. **Secret** values",
+        "are never logged or shown; give them by reference (a Kubernetes Secret, an env file that only the service may",
+        "read).",
         "",
         "## Every service",
         "",
