@@ -51,13 +51,13 @@ class DeadLetters:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish what is due, then wait. Raises what the broker raises: start it again after a pause."""
         while True:
-            await self.publish()
+            await self.publish(stop)
             if await sleep_unless(stop, _POLL_S):
                 return
 
-    async def publish(self) -> int:
+    async def publish(self, stop: asyncio.Event | None = None) -> int:
         """Publish every dead letter that has not been; how many."""
-        return await self._delivery.deliver_all(_on_published)
+        return await self._delivery.deliver_all(_on_published, stop)
 
 
 def _on_published(due: Due, _event: JobRequested, message: WireMessage) -> None:

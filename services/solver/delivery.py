@@ -56,10 +56,18 @@ class Delivery(Generic[E]):
         self._publish = publish
         self._failed: dict[UUID, _Failed] = {}
 
-    async def deliver_all(self, on_delivered: Callable[[Due, E, WireMessage], None]) -> int:
-        """Deliver what is due now; how many. Raises what the broker raises while it is away: come again later."""
+    async def deliver_all(
+        self, on_delivered: Callable[[Due, E, WireMessage], None], stop: asyncio.Event | None = None
+    ) -> int:
+        """Deliver what is due now, or until `stop` is set; how many.
+
+        Raises what the broker raises while it is away: come again later.
+        """
         delivered = 0
-        while (result := await self.deliver_one(on_delivered)) is not None:
+        while stop is None or not stop.is_set():
+            result = await self.deliver_one(on_delivered)
+            if result is None:
+                break
             delivered += result
         return delivered
 

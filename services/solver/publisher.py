@@ -42,25 +42,25 @@ class Publisher:
         """Publish what is unpublished, then wait. Raises what the broker raises: start it again after a pause."""
         while not stop.is_set():
             bell = self._doorbell.listen()
-            await self.publish_new()
+            await self.publish_new(stop)
             await first_of(bell, stop, _POLL_S)
 
     async def republish(self, stop: asyncio.Event) -> None:
         """Look now and then for ends that got lost. Raises as `run` does."""
         while True:
-            await self.publish_lost()
+            await self.publish_lost(stop)
             if await sleep_unless(stop, self._republish_after.total_seconds() / 2):
                 return
 
-    async def publish_new(self) -> int:
+    async def publish_new(self, stop: asyncio.Event | None = None) -> int:
         """Publish every end that has not been; how many."""
-        return await self._new.deliver_all(_on_published)
+        return await self._new.deliver_all(_on_published, stop)
 
-    async def publish_lost(self) -> int:
+    async def publish_lost(self, stop: asyncio.Event | None = None) -> int:
         """Publish every end again that got lost and is due; how many. Readers know it by its id."""
         lost: list[Due] = []
         try:
-            return await self._lost.deliver_all(lambda due, _event, _message: lost.append(due))
+            return await self._lost.deliver_all(lambda due, _event, _message: lost.append(due), stop)
         finally:
             if lost:
                 ENDS_REPUBLISHED.inc(len(lost))

@@ -84,7 +84,9 @@ class Replica:
         """SIGTERM, and the exit code."""
         self.children()
         self._service.process.stop()
-        return self._service.process.exit_code or 0
+        code = self._service.process.exit_code
+        assert code is not None
+        return code
 
     def log(self) -> str:
         return self._service.process.log_tail(200)
@@ -109,9 +111,13 @@ class Replica:
 
 
 def start_replica(world: Addresses, folder: Path, exits: ExitStack, name: str = "one", **environment: str) -> Replica:
-    """A replica with one slot, short leases and no delay before a retry; it ends with `exits`."""
+    """A replica with one slot, short leases and no delay before a retry; it ends with `exits`.
+
+    No persister records the ends, and they are not published again because of that.
+    """
     short = {"SOLVER_SLOTS": "1", "SOLVER_LEASE_S": "3", "SOLVER_RENEW_S": "1", "SOLVER_CHECKPOINT_S": "2"}
-    replica = Replica(world, folder, name, {**short, "SOLVER_RETRY_DELAY_S": "0", **environment})
+    pace = {"SOLVER_RETRY_DELAY_S": "0", "SOLVER_REPUBLISH_AFTER_S": "3600"}
+    replica = Replica(world, folder, name, {**short, **pace, **environment})
     exits.callback(replica.close)
     return replica
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -223,3 +224,22 @@ async def test_a_job_whose_child_crashes_at_each_attempt_is_one_dead_letter_and_
     assert accepted_by_the_referee(again, a_long_search())
     assert len(await letters()) == 3, "the letter, and a marker of each replay"
     assert len(await messages(world, SOLVE_COMPLETED, event.job_id)) == 1
+
+
+async def test_an_end_that_no_persister_has_recorded_is_published_again(solvers: Solvers, world: Addresses) -> None:
+    event = await solvers.request(problem=a_request().problem, problem_format="native")
+    stored = await solvers.end(event.job_id)
+    replica = solvers.start("again", SOLVER_REPUBLISH_AFTER_S="0.5")
+
+    async def published() -> list[Any] | None:
+        found = await messages(world, SOLVE_COMPLETED, event.job_id)
+        return found if len(found) > 1 else None
+
+    ends = await eventually("the end to be published again", published)
+    assert all(decode(m.value, m.headers, [SolveCompleted]) == stored for m in ends)
+
+    async def told() -> bool:
+        counted = re.search(r"^horarium_solver_ends_republished_total [1-9]", replica.metrics(), re.MULTILINE)
+        return bool(counted) and "ends_republished" in replica.log()
+
+    await eventually("the operator to be told", told)

@@ -9,10 +9,21 @@ import pytest
 from schemas.events import ControlAction, ErrorInfo, Infeasibility, Outcome, Provenance, VariantResult
 from schemas.timetable import Placement, Score, Timetable
 from services.solver import outcome
-from services.solver.outcome import EndedJob, EndReason, TaskEnd, completed_event, outcome_of, sized_event
+from services.solver.outcome import (
+    JOB_FAILED_REASONS,
+    EndedJob,
+    EndReason,
+    TaskEnd,
+    completed_event,
+    dead_letter_reason,
+    outcome_of,
+    sized_event,
+)
 
 STOP, CANCEL = ControlAction.STOP, ControlAction.CANCEL
 ERROR = ErrorInfo(code="child_crashed", message="SIGKILL", retryable=True)
+MISMATCH = ErrorInfo(code="referee_mismatch", message="They differ.")
+BAD_INPUT = ErrorInfo(code="invalid_problem", message="/courses: none")
 
 
 def a_result(variant: int = 1, *, hard: int = 0, cost: int = 0, classes: int = 1) -> VariantResult:
@@ -57,6 +68,24 @@ def a_job(control: ControlAction | None = None) -> EndedJob:
 )
 def test_the_outcome_of_a_job(control: ControlAction | None, ends: list[TaskEnd], expected: Outcome) -> None:
     assert outcome_of(control, ends) is expected
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"),
+    [
+        ([failed(1), failed(2)], "attempts_exhausted"),
+        ([failed(1), TaskEnd(2, EndReason.FAILED, error=MISMATCH)], "referee_mismatch"),
+        ([failed(1), done(2)], None),  # somebody has a timetable
+        ([TaskEnd(1, EndReason.FAILED, error=BAD_INPUT)], None),  # the requester's, who is told
+        ([failed(1), TaskEnd(2, EndReason.FAILED, error=BAD_INPUT)], None),  # would fail again
+        ([done(1)], None),
+        ([TaskEnd(1, EndReason.TIMED_OUT)], None),
+        ([failed(1), TaskEnd(2, EndReason.STOPPED)], None),
+    ],
+)
+def test_which_job_is_a_dead_letter(ends: list[TaskEnd], reason: str | None) -> None:
+    assert dead_letter_reason(outcome_of(None, ends), ends) == reason
+    assert reason is None or reason in JOB_FAILED_REASONS
 
 
 def test_a_cancelled_job_keeps_nothing() -> None:
