@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from horarium.commands.cleanup import cleanup
+from horarium.commands.convert import convert
 from horarium.commands.database import migrate, user_add
 from horarium.commands.dlq import dlq_drop, dlq_list, dlq_replay, dlq_show
 from horarium.commands.evaluate import evaluate
@@ -31,6 +32,7 @@ app.add_typer(user, name="user")
 
 app.command()(solve)
 app.command()(evaluate)
+app.command()(convert)
 app.command(name="generate-university")(generate_university)
 app.command()(warmup)
 app.command()(up)

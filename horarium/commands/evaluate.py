@@ -11,7 +11,7 @@ from horarium.commands.terminal import EXIT_VIOLATIONS
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt or native .json, also gzipped.")],
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
     solution: Annotated[Path, typer.Argument(help="`course room day period` lines, or native JSON.")],
 ) -> None:
     """Count a solution anew with an independent referee: cost by part, violations in words."""

@@ -13,17 +13,27 @@ from schemas.formats.ctt import read_ctt_solution, write_ctt_solution
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError, InvalidTimetableError
 from schemas.problem.model import Problem
-from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, guess_format, parse_problem
+from schemas.problem.read import (
+    MAX_PROBLEM_BYTES,
+    AnyFormat,
+    ProblemFormat,
+    TableFormat,
+    guess_format,
+    load_problem,
+    parse_problem,
+)
 from schemas.timetable import Timetable
 
 MAX_SOLUTION_BYTES = 256 * 1024 * 1024
 
 
-def read_problem_file(path: Path) -> tuple[Problem, ProblemFormat]:
+def read_problem_file(path: Path) -> tuple[Problem, AnyFormat]:
     """The checked problem in the file and its format; ends the command with every finding if it cannot be used."""
     content = read_file(path, MAX_PROBLEM_BYTES)
     try:
         kind = guess_format(path.name, content)
+        if isinstance(kind, TableFormat):  # whatever is wrong has to be said while its row is known
+            return load_problem(content, kind).problem, kind
         return parse_problem(content, kind), kind
     except InvalidProblemError as error:
         refuse_findings(path, error)
@@ -66,9 +76,9 @@ def _native(text: str) -> Timetable:
         raise InvalidTimetableError(findings) from error
 
 
-def write_solution_file(path: Path, problem: Problem, kind: ProblemFormat, timetable: Timetable) -> None:
-    """Native JSON for a native problem or a name that ends in `.json`, else the lines that ITC-2007 validators read."""
-    if kind is ProblemFormat.NATIVE or path.suffix == ".json":
+def write_solution_file(path: Path, problem: Problem, kind: AnyFormat, timetable: Timetable) -> None:
+    """Lines as ITC-2007 validators read them for a `.ctt` problem unless the name ends in `.json`, else JSON."""
+    if kind is not ProblemFormat.CTT or path.suffix == ".json":
         write_file(path, timetable.model_dump_json(by_alias=True, exclude_none=True, indent=1).encode() + b"\n")
         return
     try:
@@ -78,6 +88,24 @@ def write_solution_file(path: Path, problem: Problem, kind: ProblemFormat, timet
 
 
 def write_problem_file(path: Path, problem: Problem) -> None:
-    """Native JSON, gzipped if the name ends in `.gz` (byte for byte the same each time)."""
+    """A workbook if the name ends in `.xlsx`, CSV files if in `.zip`, else native JSON, gzipped if in `.gz`.
+
+    The same problem gives the same bytes. Ends the command if a spreadsheet cannot hold the problem.
+    """
+    if path.suffix in (".xlsx", ".zip"):
+        write_file(path, _spreadsheet(path, problem))
+        return
     content = problem.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True).encode() + b"\n"
     write_file(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def _spreadsheet(path: Path, problem: Problem) -> bytes:
+    from schemas.formats.tables.bundle import write_bundle
+    from schemas.formats.tables.workbook import write_workbook
+    from schemas.formats.tables.writing import write_sheets
+
+    try:
+        sheets = write_sheets(problem)
+    except InvalidProblemError as error:
+        refuse_findings(path, error)
+    return write_workbook(sheets) if path.suffix == ".xlsx" else write_bundle(sheets)

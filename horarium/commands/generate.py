@@ -11,7 +11,9 @@ from horarium.commands.terminal import note, refuse
 
 
 def generate_university(
-    out: Annotated[Path, typer.Option(help="File to write: native JSON, gzipped if it ends in .gz.")],
+    out: Annotated[
+        Path, typer.Option(help="File to write: native .json (or .json.gz), .xlsx, or a .zip of CSV files.")
+    ],
     courses: Annotated[int, typer.Option(min=1, max=20_000)] = 1800,
     students: Annotated[int, typer.Option(min=0, max=200_000)] = 19_000,
     faculty: Annotated[int, typer.Option(min=1, max=50_000)] = 2320,

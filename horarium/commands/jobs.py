@@ -16,7 +16,7 @@ import typer
 from horarium.commands.terminal import EXIT_UNREACHABLE, EXIT_VIOLATIONS, is_watched, note, read_file, refuse, say
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
 from schemas.fold import TERMINAL_STATUSES
-from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, guess_format
+from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, TableFormat, guess_format
 
 if TYPE_CHECKING:
     from horarium.client import Client
@@ -29,9 +29,16 @@ Job = Annotated[str, typer.Argument(help="The job's id.")]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
+_MEDIA_TYPES = {
+    ProblemFormat.NATIVE: "application/json",
+    ProblemFormat.CTT: "text/plain",
+    TableFormat.CSV: "application/zip",
+    TableFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
 
 def submit(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt or native .json, also gzipped.")],
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
     url: Url = DEFAULT_URL,
     token: Token = "",
     email: Email = "",
@@ -50,9 +57,7 @@ def submit(
     except InvalidProblemError as error:
         refuse(f"{file}: {error.findings[0].message}")
     with _signed_in(url, token, email) as client:
-        uploaded = client.upload(
-            content, "application/json" if kind is ProblemFormat.NATIVE else "text/plain", file.name
-        )
+        uploaded = client.upload(content, _MEDIA_TYPES[kind], file.name)
         job = client.generate(uploaded["id"], time_limit_s=time_limit, seed=seed, workers=workers, variants=variants)
         say(job.job_id)
         if follow:

@@ -30,7 +30,7 @@ MAX_REASONS = 20
 
 
 def solve(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt or native .json, also gzipped.")],
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
     time_limit: Annotated[
         float, typer.Option(min=0.1, max=MAX_TIME_LIMIT_S, help="Search time per variant, seconds.")
     ] = 60.0,

@@ -28,8 +28,12 @@ def read_json(model: type[Model], content: bytes, refusal: type[InvalidInputErro
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        findings = [_finding(detail) for detail in _details(error)]
-        raise refusal(findings, error.error_count()) from error
+        raise refusal(findings_of(error), error.error_count()) from error
+
+
+def findings_of(error: ValidationError) -> list[Finding]:
+    """The first errors of a model, with JSON pointers."""
+    return [_finding(detail) for detail in _details(error)]
 
 
 def utf8_text(content: bytes, refusal: type[InvalidInputError]) -> str:

@@ -2,6 +2,9 @@
 
 Owns the order of the steps and the bounds on the bytes themselves. Every refusal is an `InvalidProblemError` whose
 findings name the place. Must not know files, HTTP, or how anything is solved.
+
+Spreadsheets (`TableFormat`) can be read but are not what events carry and solvers load: whoever takes one in keeps the
+native problem that it says. So a solver needs no library for workbooks; their readers are imported when one arrives.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import re
 import zlib
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from schemas.formats.ctt import read_ctt
 from schemas.formats.json_text import read_json, utf8_text
@@ -17,9 +21,13 @@ from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError
 from schemas.problem.model import Problem
 
+if TYPE_CHECKING:
+    from schemas.formats.tables.reading import TableProblem
+
 MAX_PROBLEM_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
+_SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")  # a zip archive; what .xls files and locked workbooks are
 
 
 class ProblemFormat(StrEnum):
@@ -29,7 +37,17 @@ class ProblemFormat(StrEnum):
     CTT = "ctt"  # ITC-2007 track 3, .ctt or .ectt
 
 
-def guess_format(filename: str = "", content: bytes = b"") -> ProblemFormat:
+class TableFormat(StrEnum):
+    """The spreadsheets in which a problem may be uploaded or converted; never stored, and never in an event."""
+
+    CSV = "csv"  # a .zip of CSV files, one for each sheet
+    XLSX = "xlsx"
+
+
+AnyFormat = ProblemFormat | TableFormat
+
+
+def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
     """The format by the file's name (`.gz` aside), else by how its content begins.
 
     Raises `InvalidProblemError` if neither tells.
@@ -39,6 +57,12 @@ def guess_format(filename: str = "", content: bytes = b"") -> ProblemFormat:
         return ProblemFormat.CTT
     if name.endswith(".json"):
         return ProblemFormat.NATIVE
+    if name.endswith(".xlsx"):
+        return TableFormat.XLSX
+    if name.endswith(".zip"):
+        return TableFormat.CSV
+    if content.startswith(_SPREADSHEETS):
+        return _spreadsheet(content)
     start = content[:4096].removeprefix(_BOM).lstrip()
     if start.startswith((b"{", b"[")):
         return ProblemFormat.NATIVE
@@ -47,11 +71,20 @@ def guess_format(filename: str = "", content: bytes = b"") -> ProblemFormat:
     raise _refusal(
         "unknown_format",
         "",
-        "The format cannot be told from the name or the content. Send native JSON (.json) or ITC-2007 (.ctt, .ectt).",
+        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt), a"
+        " workbook (.xlsx) or CSV files in a .zip.",
     )
 
 
-def read_problem(content: bytes, format: ProblemFormat) -> Problem:
+def _spreadsheet(content: bytes) -> TableFormat:
+    from schemas.formats.tables.archives import is_old_workbook, is_workbook
+
+    if is_old_workbook(content):
+        raise _refusal("old_workbook", "", "This is an .xls file, or has a password. Save it as .xlsx without one.")
+    return TableFormat.XLSX if is_workbook(content) else TableFormat.CSV
+
+
+def read_problem(content: bytes, format: AnyFormat) -> Problem:
     """The problem in `content`, checked and solvable in principle: every class has a time and the room it needs.
 
     Raises `InvalidProblemError`.
@@ -59,13 +92,17 @@ def read_problem(content: bytes, format: ProblemFormat) -> Problem:
     return load_problem(content, format).problem
 
 
-def load_problem(content: bytes, format: ProblemFormat) -> ExpandedProblem:
+def load_problem(content: bytes, format: AnyFormat) -> ExpandedProblem:
     """As `read_problem`, and expanded for the solver."""
+    if isinstance(format, TableFormat):
+        return _read_table(content).expanded()
     return expand(parse_problem(content, format))
 
 
-def parse_problem(content: bytes, format: ProblemFormat) -> Problem:
+def parse_problem(content: bytes, format: AnyFormat) -> Problem:
     """The problem in `content`, checked but not expanded. Raises `InvalidProblemError`. Gzip is unpacked, bounded."""
+    if isinstance(format, TableFormat):
+        return _read_table(content).problem
     content = _unpacked(content)
     if len(content) > MAX_PROBLEM_BYTES:
         raise _too_many_bytes()
@@ -79,6 +116,20 @@ def parse_problem(content: bytes, format: ProblemFormat) -> Problem:
     if findings:
         raise InvalidProblemError(findings)
     return problem
+
+
+def _read_table(content: bytes) -> TableProblem:
+    """A spreadsheet, as which of the two it is; a wrong name or media type does no harm."""
+    from schemas.formats.tables.bundle import read_bundle
+    from schemas.formats.tables.reading import read_sheets
+    from schemas.formats.tables.workbook import read_workbook
+
+    if len(content) > MAX_PROBLEM_BYTES:
+        raise _too_many_bytes()
+    if not content:
+        raise _refusal("empty_file", "", "The file is empty. Send a problem.")
+    sheets = read_workbook(content) if _spreadsheet(content) is TableFormat.XLSX else read_bundle(content)
+    return read_sheets(sheets)
 
 
 def _refusal(code: str, pointer: str, message: str) -> InvalidProblemError:
