@@ -205,6 +205,14 @@ solve_tasks = Table(
     Index("ix_solve_tasks_lease", "lease_until", postgresql_where=text("status = 'running'")),
 )
 
+# When each organisation was last served: among equals, whoever waited longest is next.
+solve_turns = Table(
+    "solve_turns",
+    metadata,
+    Column("organization_id", Uuid, primary_key=True),
+    Column("claimed_at", DateTime(timezone=True), nullable=False),
+)
+
 # A control whose job intake has not seen yet (the two topics have no mutual order); intake applies and deletes it.
 # Keyed by organisation too: a stranger who guesses a job id blocks nobody.
 solve_controls = Table(

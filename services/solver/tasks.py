@@ -13,17 +13,18 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Float, Row, and_, cast, exists, extract, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Row, and_, cast, exists, extract, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import ColumnElement
 
 from schemas.events import ControlAction, ErrorInfo, SolveOptions
-from schemas.tables import organizations, problems, solve_attempts, solve_jobs, solve_tasks
+from schemas.tables import problems, solve_attempts, solve_jobs, solve_tasks
 from schemas.timetable import Score
 from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, TaskResult
 from services.solver.jobs import end_job_if_done, end_or_hasten_queued, lock_job, notify_tasks
 from services.solver.outcome import EndReason
 from services.solver.settings import SolverSettings
+from services.solver.turns import due, next_task, seconds, turn_taken
 
 # Claims are made one after another, over all replicas: only so are the limit on an organisation's running jobs and
 # the fair order exact. A claim takes a millisecond or two, a solve takes seconds to minutes.
@@ -58,25 +59,22 @@ class Tasks:
         self._lease = timedelta(seconds=settings.solver_lease_s)
 
     async def claim(self, worker: str) -> Claim | None:
-        """The next task, or None: organisations with the fewest running tasks first, then priority, then age.
-
-        A task of an organisation that runs its limit of jobs is passed over unless its own job runs already. A task
-        of a stopped job is claimed only to bring its checkpoint in.
-        """
+        """The next task by `turns.next_task`, or None."""
         async with self._engine.begin() as connection:
-            waiting = select(exists().where(solve_tasks.c.status == "queued", _due()))
+            waiting = select(exists().where(solve_tasks.c.status == "queued", due()))
             if not await connection.scalar(waiting):
                 return None
             await connection.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK)))
-            candidate = (await connection.execute(self._next_task())).first()
+            candidate = (await connection.execute(next_task(self._settings.solver_max_running_jobs))).first()
             if candidate is None:
                 return None
             claimed = (await connection.execute(self._take(candidate, worker))).one()
+            await connection.execute(turn_taken(candidate.organization_id))
             started_at = await connection.scalar(
                 update(solve_jobs)
                 .where(solve_jobs.c.job_id == candidate.job_id)
                 .values(started_at=func.coalesce(solve_jobs.c.started_at, func.clock_timestamp()))
-                .returning(_seconds(func.clock_timestamp() - solve_jobs.c.started_at))
+                .returning(seconds(func.clock_timestamp() - solve_jobs.c.started_at))
             )
             await connection.execute(
                 insert(solve_attempts).values(
@@ -89,59 +87,6 @@ class Tasks:
                 )
             )
         return self._claim(candidate, claimed, worker, running_s=started_at or 0.0)
-
-    def _next_task(self) -> Any:
-        running = (
-            select(
-                solve_tasks.c.organization_id,
-                func.count().label("tasks"),
-                func.count(solve_tasks.c.job_id.distinct()).label("jobs"),
-            )
-            .where(solve_tasks.c.status == "running")
-            .group_by(solve_tasks.c.organization_id)
-            .cte("running")
-        )
-        sibling = solve_tasks.alias("sibling")
-        own_job_runs = exists().where(sibling.c.job_id == solve_tasks.c.job_id, sibling.c.status == "running")
-        limit = func.coalesce(organizations.c.max_running_jobs, self._settings.solver_max_running_jobs)
-        return (
-            select(
-                solve_tasks.c.job_id,
-                solve_tasks.c.variant,
-                solve_tasks.c.organization_id,
-                solve_tasks.c.checkpoint_zstd,
-                solve_tasks.c.checkpoint_score,
-                solve_tasks.c.checkpoint_elapsed_s,
-                solve_jobs.c.options,
-                solve_jobs.c.correlation_id,
-                solve_jobs.c.problem_sha256,
-                solve_jobs.c.problem_id,
-                solve_jobs.c.control,
-                _seconds(func.statement_timestamp() - solve_tasks.c.run_after).label("waited_s"),
-            )
-            .join(solve_jobs, solve_jobs.c.job_id == solve_tasks.c.job_id)
-            .outerjoin(running, running.c.organization_id == solve_tasks.c.organization_id)
-            .outerjoin(organizations, organizations.c.id == solve_tasks.c.organization_id)
-            .where(
-                solve_tasks.c.status == "queued",
-                _due(),
-                solve_jobs.c.outcome.is_(None),
-                or_(
-                    solve_jobs.c.control.is_(None),
-                    and_(solve_jobs.c.control == ControlAction.STOP.value, solve_tasks.c.checkpoint_zstd.is_not(None)),
-                ),
-                or_(func.coalesce(running.c.jobs, 0) < limit, own_job_runs),
-            )
-            .order_by(
-                func.coalesce(running.c.tasks, 0),
-                solve_tasks.c.priority.desc(),
-                solve_tasks.c.created_at,
-                solve_tasks.c.job_id,
-                solve_tasks.c.variant,
-            )
-            .limit(1)
-            .with_for_update(of=(solve_tasks, solve_jobs), skip_locked=True, key_share=True)
-        )
 
     def _take(self, candidate: Row[Any], worker: str) -> Any:
         return (
@@ -264,13 +209,13 @@ class Tasks:
             .where(solve_tasks.c.status.in_(UNENDED))
             .group_by(solve_tasks.c.status)
         )
-        oldest = select(_seconds(func.statement_timestamp() - func.min(solve_tasks.c.run_after))).where(
-            solve_tasks.c.status == "queued", _due()
+        oldest = select(seconds(func.statement_timestamp() - func.min(solve_tasks.c.run_after))).where(
+            solve_tasks.c.status == "queued", due()
         )
         jobs = select(
             func.count(solve_tasks.c.job_id.distinct()).label("unended"),
             func.count(solve_tasks.c.job_id.distinct()).filter(solve_tasks.c.status == "running").label("running"),
-            _seconds(func.statement_timestamp() - func.min(solve_jobs.c.started_at)).label("oldest_s"),
+            seconds(func.statement_timestamp() - func.min(solve_jobs.c.started_at)).label("oldest_s"),
         ).where(solve_tasks.c.status.in_(UNENDED), solve_jobs.c.job_id == solve_tasks.c.job_id)
         unpublished = select(func.count()).where(solve_jobs.c.outcome.is_not(None), solve_jobs.c.published_at.is_(None))
         async with self._engine.connect() as connection:
@@ -396,11 +341,6 @@ def _held_by(task: Claim | _Held) -> ColumnElement[bool]:
     )
 
 
-def _due() -> ColumnElement[bool]:
-    # Not now(): that is when the transaction began, and it may have waited for the claim lock since.
-    return solve_tasks.c.run_after <= func.statement_timestamp()
-
-
 def _next_token() -> ColumnElement[int]:
     """A fencing token larger than any before it: the time in microseconds. Claims are made one after another, so no two
     share one; and a database restored from an older backup goes on where the clock is, not where its counter was.
@@ -408,10 +348,6 @@ def _next_token() -> ColumnElement[int]:
     """
     microseconds = cast(extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
     return func.greatest(microseconds, func.coalesce(solve_tasks.c.token, 0) + 1)
-
-
-def _seconds(interval: ColumnElement[Any]) -> ColumnElement[float]:
-    return cast(extract("epoch", interval), Float)
 
 
 def _checkpoint_values(checkpoint: Checkpoint) -> Mapping[str, Any]:

@@ -42,6 +42,21 @@ async def test_the_organisation_with_the_fewest_running_tasks_comes_first_then_p
     assert order == [urgent.job_id, of_calm.job_id, old.job_id, young.job_id]
 
 
+async def test_organisations_that_run_equally_many_take_turns_however_early_one_of_them_asked(
+    jobs: Jobs, tasks: Tasks
+) -> None:
+    owners = [uuid.uuid4() for _ in range(4)]
+    for owner in owners:
+        for _ in range(3):
+            await requested(jobs, owner)
+    served = []
+    for _ in range(12):  # one worker: nobody runs anything when the next claim is made
+        claim = await claimed(tasks)
+        served.append(claim.organization_id)
+        assert await tasks.finish(claim, a_result(claim))
+    assert served == owners * 3
+
+
 async def test_an_organisation_at_its_limit_of_running_jobs_waits_but_its_running_jobs_variants_do_not(
     jobs: Jobs, tasks: Tasks, engine: AsyncEngine
 ) -> None:
