@@ -20,12 +20,14 @@ from starlette.exceptions import HTTPException
 from services.api import openapi, retention
 from services.api.access import Access
 from services.api.edge import RequestEdge
+from services.api.pages import page_routes
 from services.api.refusals import Refusal, answer, findings_of, invalid_body, of_http_error
 from services.api.relay import Relay
 from services.api.routes.auth import auth_routes
 from services.api.routes.problems import problem_routes
 from services.api.routes.timetables import Links, timetable_routes
 from services.api.routes.variants import variant_routes
+from services.api.routes.web_support import web_support_routes
 from services.api.settings import ApiSettings
 from services.api.store.accounts import Accounts
 from services.api.store.attempts import Attempts
@@ -103,6 +105,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
     links = Links(settings.progress_base_url)
     app.include_router(timetable_routes(access, jobs, Attempts(engine), results, uploads, children, links))
     app.include_router(variant_routes(access, results, children))
+    app.include_router(web_support_routes(access, jobs, results, children))
+    app.include_router(page_routes(settings.progress_base_url))
     # Not the broker: while it is away, jobs are accepted all the same and wait in the outbox.
     app.include_router(probes({"database": partial(ping, engine)}))
     app.add_exception_handler(Refusal, _on_refusal)
