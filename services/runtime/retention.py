@@ -45,9 +45,14 @@ class RetentionSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     job_retention_days: int = Field(
-        default=90, ge=0, le=_HUNDRED_YEARS, description="Jobs that ended longer ago are removed; 0 keeps them."
+        default=90,
+        ge=0,
+        le=_HUNDRED_YEARS,
+        description=f"Jobs that ended longer ago are removed: more than {LONGEST_READABLE.days}, or 0 to keep them.",
     )
-    cleanup_every_s: float = Field(default=3600.0, ge=1, le=7 * 86_400)
+    cleanup_every_s: float = Field(
+        default=3600.0, ge=1, le=7 * 86_400, description="How often a service removes what may go."
+    )
 
     @field_validator("job_retention_days")
     @classmethod
