@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.fold import TERMINAL_STATUSES
 from schemas.tables import job_states, solve_jobs, solve_tasks
-from schemas.topics import BY_NAME, JOB_REQUESTED, SOLVE_COMPLETED
+from schemas.topics import BY_NAME, SOLVE_COMPLETED
 
 _END_COLUMNS = (solve_jobs.c.job_id, solve_jobs.c.completed_event)
 
@@ -76,7 +76,6 @@ class Ends:
         due = select(solve_jobs).where(
             solve_jobs.c.dead_letter_reason.is_not(None),
             solve_jobs.c.dead_lettered_at.is_(None),
-            solve_jobs.c.created_at > func.now() - BY_NAME[JOB_REQUESTED].retention,
         )
         return self._next(due.order_by(solve_jobs.c.created_at), but, solve_jobs.c.dead_lettered_at)
 
