@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import Row, and_, case, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,7 +27,7 @@ from schemas.events import (
     SolveOptions,
     VariantResult,
 )
-from schemas.tables import solve_attempts, solve_controls, solve_jobs, solve_tasks
+from schemas.tables import job_controls, solve_attempts, solve_controls, solve_jobs, solve_tasks
 from services.solver.metrics import JOBS_ENDED
 from services.solver.outcome import (
     MAX_EVENT_BYTES,
@@ -136,6 +136,7 @@ class Jobs:
             if owner.outcome is not None:
                 return Controlled.UNCHANGED
             current = await lock_job(connection, job_id)
+            action = await _strongest(connection, job_id, organization_id, action)
             if current in (action, ControlAction.CANCEL):
                 return Controlled.UNCHANGED
             await _apply(connection, job_id, action)
@@ -269,6 +270,20 @@ async def _apply(connection: AsyncConnection, job_id: UUID, action: ControlActio
         )
     )
     await end_job_if_done(connection, job_id)
+
+
+async def _strongest(
+    connection: AsyncConnection, job_id: UUID, organization_id: UUID, action: ControlAction
+) -> ControlAction:
+    """A cancel asked for over HTTP after a stop beats it, although its event has not arrived: to everybody else the job
+    is cancelled by then.
+    """
+    cancelled = exists().where(
+        job_controls.c.job_id == job_id,
+        job_controls.c.organization_id == organization_id,
+        job_controls.c.action == ControlAction.CANCEL.value,
+    )
+    return ControlAction.CANCEL if await connection.scalar(select(cancelled)) else action
 
 
 async def _lock_unborn(connection: AsyncConnection, job_id: UUID) -> None:

@@ -38,8 +38,8 @@ def next_task(running_jobs_limit: int) -> Any:
     )
     sibling = solve_tasks.alias("sibling")
     own_job_runs = exists().where(sibling.c.job_id == solve_tasks.c.job_id, sibling.c.status == "running")
-    # Asked over HTTP, and its event is on its way here (it is sent again until it arrives): a claim waits for it, so that
-    # nobody begins, or resumes, what is to end.
+    # Asked over HTTP, and its event is on its way here (it is sent again until it arrives): a claim waits for it, so
+    # that nobody begins, or resumes, what is to end.
     asked = exists().where(
         job_controls.c.job_id == solve_jobs.c.job_id, job_controls.c.organization_id == solve_jobs.c.organization_id
     )
