@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +65,7 @@ class Cluster:
     deaths: list[Death] = field(default_factory=list)
     _down: set[str] = field(default_factory=set)
     _armed: dict[str, list[str]] = field(default_factory=dict)
+    _usual: dict[str, dict[str, str]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _problems: dict[str, tuple[str, Problem]] = field(default_factory=dict)
 
@@ -144,6 +145,24 @@ class Cluster:
         for name in names:
             self.service(name).wait_until_ready()
 
+    def start(self, name: str) -> None:
+        """Start what was taken down without waiting for what it needs."""
+        with self._lock:
+            self._start(self.service(name))
+            self._down.discard(name)
+
+    def restart_with(self, settings: Mapping[str, str], *names: str) -> None:
+        """Start services afresh with other settings, until the test is over."""
+        with self._lock:
+            for name in names:
+                process = self.service(name).process
+                process.stop()
+                self._usual.setdefault(name, dict(process.environment))
+                process.environment = {**process.environment, **settings}
+                self._start(self.service(name))
+        for name in names:
+            self.service(name).wait_until_ready()
+
     def heal(self) -> None:
         """Everything up, thawed and ready, as a test finds it."""
         for server in self.servers.values():
@@ -154,8 +173,10 @@ class Cluster:
         with self._lock:
             self._armed.clear()
             for service in self.services:
-                if VARIABLE in service.process.environment:
+                usual = self._usual.pop(service.name, None)
+                if usual is not None or VARIABLE in service.process.environment:
                     service.process.stop()
+                    service.process.environment = usual or service.process.environment
                 if service.process.is_running():
                     service.process.resume()
                 else:
