@@ -131,9 +131,8 @@ class Connection(KafkaBroker):
         await asyncio.gather(*(consumer.abandon() for consumer in consumers))
         config = self.config.broker_config
         if self._sending is not None:
-            sender = self._sending._sender
-            await _end(sender.sender_task if sender is not None else None)
             self._sending._closed = True
+            await _end(*_tasks_of(self._sending._sender, self._sending._message_accumulator))
             await self._sending.client.close()
         if config.admin.admin_client is not None:
             await config.admin.admin_client.close()
@@ -151,6 +150,12 @@ class Connection(KafkaBroker):
 
     def _ours(self) -> list[LogicSubscriber[Any]]:
         return [s for s in self.subscribers if isinstance(s, LogicSubscriber)]
+
+
+def _tasks_of(*owners: object) -> list[asyncio.Task[Any]]:
+    """Tasks that run a method of one of `owners`: the producer keeps no list of its requests, and waits for them."""
+    frames = [(task, getattr(task.get_coro(), "cr_frame", None)) for task in asyncio.all_tasks()]
+    return [task for task, frame in frames if frame and any(frame.f_locals.get("self") is owner for owner in owners)]
 
 
 async def _end(*tasks: asyncio.Task[Any] | None) -> None:

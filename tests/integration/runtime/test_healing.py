@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator
+from time import monotonic
 
+import psutil
 import pytest
 
 from horarium.commands.topics import apply_topics
@@ -123,3 +125,21 @@ async def test_a_member_that_leaves_hands_its_partitions_over_at_once(broker: Br
 
         await until(all_here, within_s=45)
         await arrives(first, stays)
+
+
+async def test_a_connection_to_a_broker_that_is_frozen_ends_without_a_task_or_a_socket_left(broker: Broker) -> None:
+    """Before the requests that are on their way run into their time-out, a minute here."""
+    settings = settings_for(broker.bootstrap_servers, kafka_request_timeout_s=60)
+    seen, sockets = Seen(), psutil.Process().net_connections
+    before = len(sockets())
+    async with consuming(settings, seen, f"frozen-{uuid.uuid4()}") as kafka:
+        await arrives(kafka, seen)
+        await asyncio.to_thread(broker.pause)
+        publishing = asyncio.create_task(kafka.publish(a_control()))
+        left = monotonic()
+    with pytest.raises(ConnectionError):
+        await publishing
+    assert monotonic() - left < 30
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert len(sockets()) == before
+    await asyncio.to_thread(broker.resume)
