@@ -27,6 +27,7 @@ from services.runtime.settings import RuntimeSettings
 Check = Callable[[], Awaitable[None]]
 _CHECK_TIMEOUT_S = 3.0
 _CANNOT_START = 3
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
 
@@ -79,8 +80,8 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # For good: a second signal must not end the process with the default handler just before its own end.
+        for number in _STOP_SIGNALS:
+            # For good: the library would put the handlers back before the process has ended.
             signal.signal(number, self.handle_exit)
         yield
 
@@ -111,6 +112,9 @@ def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 2) -> None:
     )
     server = _Server(config)
     server.run()
+    for number in _STOP_SIGNALS:
+        # The interpreter puts default handlers back while it ends: a late second signal would look like a crash.
+        signal.signal(number, signal.SIG_IGN)
     # All that remains is to exit; collecting the libraries' objects one by one before that takes a second.
     gc.freeze()
     if not server.started:
