@@ -1,0 +1,209 @@
+"""The workloads of every overlay: valid, restricted, bounded, and in agreement with the services' settings."""
+
+from __future__ import annotations
+
+import kubernetes_validate  # type: ignore[import-untyped]  # carries no types
+import pytest
+
+from horarium.reference import SETTINGS, variables
+from services.runtime.settings import RuntimeSettings
+from services.solver.settings import SolverSettings
+from tests.unit.deploy.kustomize import build, containers, pod_of, referenced
+from tests.unit.deploy.manifests import (
+    COMMAND_VARIABLES,
+    CUSTOM,
+    K8S,
+    OVERLAYS,
+    SECRETS,
+    VERSIONS,
+    each_overlay,
+    environment,
+    labels,
+    manifests,
+    mebibytes,
+    named,
+    of_kind,
+    selects,
+    workloads,
+)
+from tests.unit.deploy.sources import SERVICES, is_pinned
+
+# --- valid ------------------------------------------------------------------------------------------------------------
+
+
+@each_overlay
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid_kubernetes(overlay: str, version: str) -> None:
+    checked = 0
+    for manifest in manifests(overlay):
+        if manifest["kind"] not in CUSTOM:
+            kubernetes_validate.validate(manifest, version, strict=True)
+            checked += 1
+    assert checked > 20
+
+
+def test_the_validation_sees_a_slip() -> None:
+    manifest = build(K8S / "overlays" / "dev")
+    [solver] = [m for m in manifest if (m["kind"], m["metadata"]["name"]) == ("Deployment", "solver")]
+    solver["spec"]["template"]["spec"]["terminationGracePeriod"] = 60
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(solver, VERSIONS[-1], strict=True)
+
+
+def test_every_file_belongs_to_an_overlay() -> None:
+    used = {path for overlay in OVERLAYS for path in referenced(K8S / "overlays" / overlay)}
+    assert used == {path.resolve() for path in K8S.rglob("*") if path.is_file()}
+
+
+@each_overlay
+def test_names_are_unique_and_everything_lives_in_the_overlays_namespace(overlay: str) -> None:
+    [namespace] = of_kind(overlay, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    keys = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests(overlay)]
+    assert len(keys) == len(set(keys))
+    for manifest in manifests(overlay):
+        if manifest["kind"] != "Namespace":
+            assert manifest["metadata"]["namespace"] == namespace["metadata"]["name"]
+
+
+# --- restricted -------------------------------------------------------------------------------------------------------
+
+
+@each_overlay
+def test_pods_are_restricted(overlay: str) -> None:
+    """Pod Security Standards, profile `restricted`, and a read-only root file system on top."""
+    for workload in workloads(overlay):
+        pod = pod_of(workload)
+        assert pod["automountServiceAccountToken"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        assert all("hostPath" not in volume for volume in pod.get("volumes", []))
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] >= 10_000
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in containers(workload):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert not {"privileged", "runAsUser"} & context.keys()
+
+
+@each_overlay
+def test_each_workload_has_an_account_of_its_own_without_a_token(overlay: str) -> None:
+    accounts = {account["metadata"]["name"]: account for account in of_kind(overlay, "ServiceAccount")}
+    used = [pod_of(workload)["serviceAccountName"] for workload in workloads(overlay)]
+    assert sorted(used) == sorted(accounts)
+    assert all(account["automountServiceAccountToken"] is False for account in accounts.values())
+
+
+@each_overlay
+def test_images_are_pinned_and_resources_bounded(overlay: str) -> None:
+    for workload in workloads(overlay):
+        for container in containers(workload):
+            assert is_pinned(container["image"]), container["image"]
+            for bound in ("requests", "limits"):
+                assert container["resources"][bound].keys() == {"cpu", "memory", "ephemeral-storage"}
+        for volume in pod_of(workload).get("volumes", []):
+            assert "sizeLimit" in volume["emptyDir"]
+
+
+@pytest.mark.parametrize(
+    ("image", "pinned"),
+    [
+        ("horarium/api:0.1.0", True),
+        ("prom/prometheus:v3.7.3", True),
+        ("registry.example.edu:5000/horarium/api:0.1.0", True),
+        ("horarium/api@sha256:0", True),
+        ("horarium/api:latest", False),
+        ("horarium/api", False),
+        ("registry.example.edu:5000/horarium/api", False),
+        ("postgres:18", False),
+    ],
+)
+def test_what_counts_as_pinned(image: str, pinned: bool) -> None:
+    assert is_pinned(image) is pinned
+
+
+# --- settings and secrets ---------------------------------------------------------------------------------------------
+
+
+@each_overlay
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_is_a_setting_with_a_value_that_it_accepts(overlay: str, service: str) -> None:
+    [container] = containers(named(overlay, "Deployment", service))
+    given = environment(overlay, container)
+    assert given.keys() <= variables(service)
+    settings = SETTINGS[service].model_validate({name.lower(): value for name, value in given.items()})
+    assert settings.http_host == "0.0.0.0"  # noqa: S104  # a pod's own address
+    assert [port["containerPort"] for port in container["ports"]] == [settings.http_port]
+    required = {name.upper() for name, field in SETTINGS[service].model_fields.items() if field.is_required()}
+    assert required <= given.keys()
+
+
+@each_overlay
+def test_the_setup_job_knows_its_variables_and_its_name_carries_the_version(overlay: str) -> None:
+    [job] = of_kind(overlay, "Job")
+    for container in containers(job):
+        assert environment(overlay, container).keys() <= COMMAND_VARIABLES
+        assert container["command"][0] == "horarium"
+        assert job["metadata"]["name"].endswith(container["image"].rpartition(":")[2].replace(".", "-"))
+
+
+@each_overlay
+def test_secrets_are_referred_to_and_stand_nowhere(overlay: str) -> None:
+    assert not of_kind(overlay, "Secret")
+    for settings in of_kind(overlay, "ConfigMap"):
+        assert settings["data"].keys() <= {name.upper() for name in RuntimeSettings.model_fields}
+        assert not settings["data"].keys() & SECRETS.keys()
+    for workload in workloads(overlay):
+        for container in containers(workload):
+            for entry in container.get("env", []):
+                assert ("value" in entry) != (entry["name"] in SECRETS or "valueFrom" in entry), entry["name"]
+
+
+# --- living and dying -------------------------------------------------------------------------------------------------
+
+
+@each_overlay
+@pytest.mark.parametrize("service", SERVICES)
+def test_only_a_dead_process_is_restarted(overlay: str, service: str) -> None:
+    """A broker, database or Redis that is away makes a pod unready, never dead: a solver would lose its searches."""
+    [container] = containers(named(overlay, "Deployment", service))
+    for probe in ("startupProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    # The readiness checks themselves give a dependency three seconds.
+    assert container["readinessProbe"]["timeoutSeconds"] > 3
+    alive = container["livenessProbe"]
+    assert alive["periodSeconds"] * alive["failureThreshold"] >= 60
+    start = container["startupProbe"]
+    assert start["periodSeconds"] * start["failureThreshold"] >= 120
+
+
+@each_overlay
+def test_a_solver_has_time_to_hand_its_searches_over(overlay: str) -> None:
+    solver = named(overlay, "Deployment", "solver")
+    [container] = containers(solver)
+    given = environment(overlay, container)
+    settings = SolverSettings.model_validate({name.lower(): value for name, value in given.items()})
+    slots, cpus = settings.solver_slots, container["resources"]["limits"]["cpu"]
+    assert pod_of(solver)["terminationGracePeriodSeconds"] >= 2 * (
+        settings.solver_handover_s + settings.solver_stop_grace_s + 10
+    )
+    assert str(slots) == str(settings.solver_max_workers) == cpus
+    assert settings.solver_child_memory_mb is not None
+    memory = mebibytes(container["resources"]["limits"]["memory"])
+    assert slots * settings.solver_child_memory_mb + 512 <= memory, "a search could have the pod killed"
+
+
+@each_overlay
+def test_disruption_budgets_cover_every_service_once_and_never_block_a_drain(overlay: str) -> None:
+    budgets = of_kind(overlay, "PodDisruptionBudget")
+    for service in SERVICES:
+        deployment = named(overlay, "Deployment", service)
+        [budget] = [b for b in budgets if selects(b["spec"]["selector"], labels(deployment))]
+        if "minAvailable" in budget["spec"]:
+            assert deployment["spec"]["replicas"] > budget["spec"]["minAvailable"]
+        else:
+            assert budget["spec"]["maxUnavailable"] >= 1

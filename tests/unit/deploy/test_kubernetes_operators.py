@@ -1,0 +1,81 @@
+"""What operators in the cluster read: the solver's autoscaling, scraping and alerts. Their schemas are not at hand here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from schemas.tables import metadata
+from services.solver.tasks import UNENDED
+from tests.unit.deploy.kustomize import containers, pod_of
+from tests.unit.deploy.manifests import CUSTOM, SECRETS, environment, labels, manifests, named, selects
+from tests.unit.deploy.sources import SERVICES
+
+
+def test_the_solver_scales_on_its_tasks() -> None:
+    scaled = named("production", "ScaledObject", "solver")["spec"]
+    target = named("production", "Deployment", "solver")
+    assert scaled["scaleTargetRef"] == {"apiVersion": target["apiVersion"], "kind": "Deployment", "name": "solver"}
+    assert "replicas" not in target["spec"], "every apply would undo the autoscaler's number"
+    assert 1 <= scaled["minReplicaCount"] < scaled["maxReplicaCount"]
+    [trigger] = scaled["triggers"]
+    assert trigger["type"] == "postgresql"
+    query = trigger["metadata"]["query"]
+    [table] = re.findall(r"FROM (\w+)", query)
+    assert "status" in metadata.tables[table].columns
+    assert set(re.findall(r"'(\w+)'", query)) == set(UNENDED)
+    [container] = containers(target)
+    assert trigger["metadata"]["targetQueryValue"] == environment("production", container)["SOLVER_SLOTS"]
+
+
+def test_scaling_down_is_slow_and_an_outage_of_the_database_scales_nothing_down() -> None:
+    scaled = named("production", "ScaledObject", "solver")["spec"]
+    down = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+    assert down["stabilizationWindowSeconds"] >= 300
+    grace = pod_of(named("production", "Deployment", "solver"))["terminationGracePeriodSeconds"]
+    assert all(policy["value"] == 1 and policy["periodSeconds"] >= grace for policy in down["policies"])
+    assert scaled["fallback"]["behavior"] == "currentReplicasIfHigher"
+    # KEDA's fall-back works for averages only.
+    assert all(trigger["metricType"] == "AverageValue" for trigger in scaled["triggers"])
+
+
+def test_the_autoscaler_signs_in_by_a_secret_of_its_own() -> None:
+    scaled = named("production", "ScaledObject", "solver")["spec"]
+    [trigger] = scaled["triggers"]
+    authentication = named("production", "TriggerAuthentication", trigger["authenticationRef"]["name"])["spec"]
+    [secret] = authentication["secretTargetRef"]
+    assert secret["parameter"] == "connection"
+    assert secret["name"] not in SECRETS.values()
+
+
+def test_custom_resources_have_the_groups_and_fields_that_their_operators_read() -> None:
+    expected: dict[str, tuple[str, set[str]]] = {
+        "ScaledObject": (
+            "keda.sh/v1alpha1",
+            {
+                *("scaleTargetRef", "pollingInterval", "minReplicaCount", "maxReplicaCount"),
+                *("fallback", "advanced", "triggers"),
+            },
+        ),
+        "TriggerAuthentication": ("keda.sh/v1alpha1", {"secretTargetRef"}),
+        "PodMonitor": ("monitoring.coreos.com/v1", {"selector", "podMetricsEndpoints"}),
+        "PrometheusRule": ("monitoring.coreos.com/v1", {"groups"}),
+    }
+    found = {manifest["kind"]: manifest for manifest in manifests("production") if manifest["kind"] in CUSTOM}
+    assert found.keys() == expected.keys()
+    for kind, (group, fields) in expected.items():
+        assert found[kind]["apiVersion"] == group
+        assert found[kind]["spec"].keys() == fields
+
+
+def test_the_pod_monitor_finds_every_service_and_names_it() -> None:
+    monitor: dict[str, Any] = named("production", "PodMonitor", "horarium")["spec"]
+    [endpoint] = monitor["podMetricsEndpoints"]
+    for service in SERVICES:
+        deployment = named("production", "Deployment", service)
+        assert selects(monitor["selector"], labels(deployment))
+        assert endpoint["port"] in {port["name"] for port in containers(deployment)[0]["ports"]}
+        assert labels(deployment)["app.kubernetes.io/component"] == service
+    [relabeling] = endpoint["relabelings"]
+    assert relabeling["targetLabel"] == "component"
+    assert relabeling["sourceLabels"] == ["__meta_kubernetes_pod_label_app_kubernetes_io_component"]
