@@ -81,7 +81,7 @@ async def test_a_consumer_that_neither_fetches_nor_belongs_to_its_group_is_conne
         await arrives(kafka, seen)
         for subscriber in kafka.broker.subscribers:
             # What an unexpected error leaves of the client: its own background tasks are gone, its caller waits on.
-            consumer = subscriber.consumer  # type: ignore[attr-defined]
+            consumer = subscriber.consumer  # type: ignore[attr-defined]  # as above
             consumer._fetcher._fetch_task.cancel()
         await arrives(kafka, seen)
     assert metric("horarium_consumers_stuck_total", group=group, reason="idle") == 1

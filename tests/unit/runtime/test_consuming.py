@@ -61,7 +61,7 @@ class OneMessage(KafkaMessage):
         event = JobControl(job_id=uuid.uuid4(), organization_id=uuid.uuid4(), action=ControlAction.STOP)
         wire = encode(event, source="/test")
         record: Any = ConsumerRecord(JOB_CONTROL, 3, 41, 0, 0, wire.key, wire.value, None, 0, 0, ())
-        super().__init__(record, wire.value, headers=dict(wire.headers), consumer=consumer)  # type: ignore[arg-type]
+        super().__init__(record, wire.value, headers=dict(wire.headers), consumer=consumer)  # type: ignore[arg-type]  # a fake
         self.handed_back = False
 
     async def nack(self) -> None:
@@ -109,7 +109,7 @@ async def test_a_message_that_can_neither_be_handled_nor_dead_lettered_is_not_pa
     async def refused(_message: object) -> None:
         raise ValueError("no such topic for dead letters")
 
-    kafka.publish_wire = refused  # type: ignore[assignment]
+    kafka.publish_wire = refused  # type: ignore[assignment]  # a fake
     message = OneMessage(consumer)
     consuming = asyncio.create_task(kafka._consume(message, subscription))
     # The pause before it is tried again ends with the connection.
