@@ -19,14 +19,16 @@ from schemas.problem.findings import Finding, InvalidTimetableError
 from schemas.problem.model import Calendar, Problem, Time
 from schemas.timetable import Timetable
 
+_LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 _DAY_CODES = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
-def write_ical(problem: Problem, timetable: Timetable, namespace: str) -> bytes:
+def write_ical(problem: Problem, timetable: Timetable, namespace: str, written_at: datetime = _LONG_AGO) -> bytes:
     """The placed classes as a calendar; classes without a place are not in it.
 
-    `namespace` (the job, say) and a class's id make up an event's UID, so a calendar program that reads a later version
-    replaces the events instead of doubling them. The same arguments give the same bytes.
+    `namespace` (whose term it is) and a class's id make up an event's UID, so a calendar program that reads a later
+    version replaces the events instead of doubling them; `written_at` (of the timetable, with a time zone) says which
+    version is the later one, as SEQUENCE and DTSTAMP. The same arguments give the same bytes.
 
     Raises `InvalidTimetableError` if the problem's calendar has no `first_day`, or the timetable is not one of the
     problem's.
@@ -42,18 +44,19 @@ def write_ical(problem: Problem, timetable: Timetable, namespace: str) -> bytes:
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", problem.name)
     for item in placed:
-        calendar.add_component(_event(item, problem.calendar, first, namespace))
+        calendar.add_component(_event(item, problem.calendar, first, namespace, written_at))
     content: bytes = calendar.to_ical()
     return content
 
 
-def _event(item: PlacedClass, calendar: Calendar, first: date, namespace: str) -> icalendar.Event:
+def _event(item: PlacedClass, calendar: Calendar, first: date, namespace: str, written_at: datetime) -> icalendar.Event:
     meetings = _meetings(item.time, calendar, first)
     length = timedelta(minutes=item.time.length * calendar.slot_minutes)
     event = icalendar.Event()
     event.add("uid", _uid(namespace, item.cls.id))
-    # Required, and meant to be the time of writing; a constant keeps equal timetables equal bytes.
-    event.add("dtstamp", datetime.combine(first, time(), UTC))
+    event.add("dtstamp", written_at.astimezone(UTC).replace(microsecond=0))
+    # Grows with every later timetable, without anybody counting them; it must fit 31 bits, and does until 2092.
+    event.add("sequence", max(0, int((written_at - _LONG_AGO).total_seconds())))
     event.add("dtstart", meetings[0])
     event.add("dtend", meetings[0] + length)
     event.add("summary", _title(item))

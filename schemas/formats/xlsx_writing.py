@@ -13,13 +13,12 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+from schemas.formats.csv_text import FORMULA_STARTS
+
 # The earliest that an archive can hold: equal timetables are equal bytes, so there is no clock in them.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 _MAX_CHARACTERS = 32_767  # of a cell, by the format
-
-# A text cell is never run as a formula; that of these begins is also marked as text for whoever edits it later.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -128,6 +127,7 @@ class Workbook:
             else:
                 text = _UNPRINTABLE.sub("\ufffd", value[:_MAX_CHARACTERS])
                 at = self._texts.setdefault(text, len(self._texts))
+                # A text cell is never run; this one is also marked as text for whoever edits it later.
                 style = styles[value.startswith(FORMULA_STARTS)]
                 cells.append(f'<c r="{letter}{number}" s="{style}" t="s"><v>{at}</v></c>')
         return f'<row r="{number}">{"".join(cells)}</row>'

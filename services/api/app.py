@@ -25,6 +25,7 @@ from services.api.refusals import Refusal, answer, findings_of, invalid_body, of
 from services.api.relay import Relay
 from services.api.routes.auth import auth_routes
 from services.api.routes.problems import problem_routes
+from services.api.routes.templates import template_routes
 from services.api.routes.timetables import Links, timetable_routes
 from services.api.routes.variants import variant_routes
 from services.api.routes.web_support import web_support_routes
@@ -102,6 +103,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     app.include_router(auth_routes(access, Accounts(engine), uploads, settings))
     app.include_router(problem_routes(access, problems, uploads, children))
+    app.include_router(template_routes(access, children))
     links = Links(settings.progress_base_url)
     app.include_router(timetable_routes(access, jobs, Attempts(engine), results, uploads, children, links))
     app.include_router(variant_routes(access, results, children))

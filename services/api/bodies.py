@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from schemas.events.job import ControlAction, SolveOptions, WeightOverrides
 from schemas.events.solve import ErrorInfo, Infeasibility, Provenance
 from schemas.fold import JobStatus, VariantState
-from schemas.problem.read import ProblemFormat
+from schemas.problem.read import ProblemFormat, TableFormat
 from schemas.timetable import Score
 
 
@@ -86,30 +86,33 @@ class VariantFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     ICS = "ics"
+    XLSX = "xlsx"
+    HTML = "html"
     SOLUTION = "solution"
 
 
 class VariantQuery(_Request):
-    """At most one of room, instructor, course and student."""
+    """At most one of room, instructor, course, student and curriculum."""
 
     format: VariantFormat = VariantFormat.JSON
     room: str | None = Field(default=None, min_length=1, max_length=128)
     instructor: str | None = Field(default=None, min_length=1, max_length=128)
     course: str | None = Field(default=None, min_length=1, max_length=128)
     student: str | None = Field(default=None, min_length=1, max_length=128)
+    curriculum: str | None = Field(default=None, min_length=1, max_length=128)
 
     @model_validator(mode="after")
     def _one_view(self) -> Self:
         if len(self.view) > 1:
-            raise ValueError("give at most one of 'room', 'instructor', 'course' and 'student'")
+            raise ValueError("give at most one of 'room', 'instructor', 'course', 'student' and 'curriculum'")
         if self.format is VariantFormat.SOLUTION and self.view:
-            raise ValueError("a solution is always whole; leave out 'room', 'instructor', 'course' and 'student'")
+            raise ValueError("a solution is always whole; leave out 'room' and the other views")
         return self
 
     @property
     def view(self) -> dict[str, str]:
         """The one filter that was given, or nothing."""
-        given = {"room": self.room, "instructor": self.instructor, "course": self.course, "student": self.student}
+        given = {name: getattr(self, name) for name in ("room", "instructor", "course", "student", "curriculum")}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -145,8 +148,13 @@ class Me(BaseModel):
 class ProblemAnswer(BaseModel):
     id: UUID
     name: str
-    format: ProblemFormat
-    sha256: str = Field(description="Of the content as uploaded.")
+    format: ProblemFormat = Field(description="Of the stored content: a spreadsheet is stored as a native problem.")
+    uploaded_as: TableFormat | None = Field(
+        default=None, description="The kind of spreadsheet that was uploaded; null if none was."
+    )
+    sha256: str = Field(
+        description="Of the stored content: of the upload itself, or of the native problem that a spreadsheet says."
+    )
     size_bytes: int
     summary: dict[str, int] = Field(description="How many there are of what.")
     created_at: AwareDatetime

@@ -16,20 +16,28 @@ from pydantic import ValidationError
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import Finding, InvalidInputError, InvalidProblemError
-from schemas.problem.read import ProblemFormat, load_problem
+from schemas.problem.model import Problem
+from schemas.problem.read import MAX_PROBLEM_BYTES, AnyFormat, ProblemFormat, TableFormat, guess_format, load_problem
 from services.api.bodies import GenerateRequest
 from services.api.refusals import findings_of
+
+# In a stored summary, beside the counts: the kind of spreadsheet that was uploaded.
+UPLOADED_AS = "uploaded_as"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadProblem:
-    """A valid problem, ready to be stored. `sha256` is of the content as sent."""
+    """A valid problem, ready to be stored. `sha256` is of the content as stored, before it is compressed.
+
+    That is what was sent, except for spreadsheets: of them the native problem that they say is kept, because that is
+    what solvers read; the summary's `uploaded_as` remembers what came.
+    """
 
     name: str
     format: ProblemFormat
     sha256: str
     size_bytes: int
-    summary: dict[str, int]
+    summary: dict[str, int | str]
     content_zstd: bytes
 
 
@@ -37,18 +45,33 @@ class InvalidRequestError(InvalidInputError):
     """The request's own fields are wrong."""
 
 
-def read_upload(content: bytes | Path, format: ProblemFormat) -> ReadProblem:
-    """The problem in an upload. Raises InvalidProblemError with every finding."""
+def read_upload(content: bytes | Path, format: AnyFormat | None) -> ReadProblem:
+    """The problem in an upload; without a format, the content tells it. Raises InvalidProblemError."""
     raw = content.read_bytes() if isinstance(content, Path) else content
+    if format is None:
+        format = guess_format(content=raw)
     expanded = load_problem(raw, format)
+    counts: dict[str, int | str] = {**summary(expanded)}
+    if isinstance(format, TableFormat):
+        counts[UPLOADED_AS] = format.value
+        raw, format = _native(expanded.problem), ProblemFormat.NATIVE
     return ReadProblem(
         name=expanded.problem.name,
         format=format,
         sha256=hashlib.sha256(raw).hexdigest(),
         size_bytes=len(raw),
-        summary=summary(expanded),
+        summary=counts,
         content_zstd=zstandard.compress(raw),
     )
+
+
+def _native(problem: Problem) -> bytes:
+    """The problem as native JSON; the same problem gives the same bytes, so it is stored once."""
+    content = problem.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True).encode()
+    if len(content) > MAX_PROBLEM_BYTES:
+        message = f"The problem takes more than {MAX_PROBLEM_BYTES // 2**20} MiB as native JSON. Split it."
+        raise InvalidProblemError([Finding("too_large", "", message)])
+    return content
 
 
 def parse_request(raw: bytes) -> GenerateRequest:

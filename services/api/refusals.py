@@ -25,7 +25,8 @@ class ErrorItem(BaseModel):
     """One thing wrong, where, and what would mend it."""
 
     pointer: str = Field(
-        description="JSON pointer into the body; 'line N' in line-based formats; '/query/NAME' or '/path/NAME'."
+        description="JSON pointer into the body; 'line N' in line-based formats; 'SHEET, row N, column NAME' in"
+        " spreadsheets; '/query/NAME' or '/path/NAME'."
     )
     code: str
     message: str

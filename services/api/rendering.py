@@ -6,57 +6,73 @@ here and everything it returns or raises must pickle.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import zstandard
 
 from schemas.formats.csv_timetable import write_csv
 from schemas.formats.ctt import write_ctt_solution
+from schemas.formats.html_timetable import write_html
 from schemas.formats.ical import write_ical
 from schemas.formats.native import write_timetable
+from schemas.formats.xlsx_timetable import write_xlsx
 from schemas.problem.findings import Finding, InvalidInputError
 from schemas.problem.model import Problem
 from schemas.problem.read import ProblemFormat, parse_problem
 from schemas.problem.sizes import classes_of
+from schemas.referee import judge
+from schemas.referee.verdict import Violation
 from schemas.timetable import Timetable
 from services.api.bodies import VariantFormat
 
 # Part of every ETag: to be raised when the same timetable is written differently.
-RENDERING_VERSION = 1
+RENDERING_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What to make: `view` is empty for the whole timetable, else one of room, instructor, course, student."""
+    """What to make: `view` is empty for the whole timetable, else one of room, instructor, course, student, curriculum.
+
+    `organization` and `finished_at` make calendars of the same term replace each other, the later the earlier.
+    """
 
     format: VariantFormat
     view: Mapping[str, str]
+    organization: str
+    finished_at: datetime
 
 
 class UnknownViewError(InvalidInputError):
-    """The problem has no such room, instructor, course or student."""
+    """The problem has no such room, instructor, course, student or curriculum."""
 
 
-def render(
-    rendering: Rendering, problem_format: ProblemFormat, problem_zstd: bytes, timetable_zstd: bytes, job_id: str
-) -> bytes:
+def render(rendering: Rendering, problem_format: ProblemFormat, problem_zstd: bytes, timetable_zstd: bytes) -> bytes:
     """The variant as bytes.
 
     Raises InvalidInputError for a view of something that the problem does not have, and for a calendar of a problem
     without dates.
     """
     problem = parse_problem(decompressed(problem_zstd), problem_format)
-    timetable = Timetable.model_validate_json(decompressed(timetable_zstd))
+    whole = timetable = Timetable.model_validate_json(decompressed(timetable_zstd))
+    title = ""
     for kind, wanted in rendering.view.items():
         timetable = seen_from(problem, timetable, kind, wanted)
+        title = f"{kind.capitalize()} {wanted}"
     match rendering.format:
         case VariantFormat.JSON:
             return write_timetable(timetable)
         case VariantFormat.CSV:
             return write_csv(problem, timetable).encode()
         case VariantFormat.ICS:
-            return write_ical(problem, timetable, namespace=job_id)
+            term = json.dumps([rendering.organization, problem.name, problem.calendar.first_day])
+            return write_ical(problem, timetable, namespace=term, written_at=rendering.finished_at)
+        case VariantFormat.XLSX:
+            return write_xlsx(problem, timetable, _violations(problem, whole, rendering.view))
+        case VariantFormat.HTML:
+            return write_html(problem, timetable, title).encode()
         case VariantFormat.SOLUTION:
             return write_ctt_solution(problem, timetable).encode()
 
@@ -66,8 +82,20 @@ def decompressed(content_zstd: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(content_zstd)
 
 
+def _violations(problem: Problem, timetable: Timetable, view: Mapping[str, str]) -> list[Violation]:
+    """What is violated in the whole timetable, as far as it concerns the view."""
+    found = judge(problem, timetable).violations
+    for kind, wanted in view.items():
+        if kind == "room":
+            found = [v for v in found if v.where == wanted or wanted in v.who]
+        else:
+            concerned = {wanted, *_classes(problem, timetable, kind, wanted)}
+            found = [v for v in found if concerned.intersection(v.who)]
+    return found
+
+
 def seen_from(problem: Problem, timetable: Timetable, kind: str, wanted: str) -> Timetable:
-    """What the timetable says of one room, instructor, course or student; of nobody else's enrolments.
+    """What the timetable says of one room, instructor, course, student or curriculum; of nobody else's enrolments.
 
     Raises UnknownViewError if the problem has no such thing; one that has no classes has an empty timetable.
     """
@@ -76,6 +104,7 @@ def seen_from(problem: Problem, timetable: Timetable, kind: str, wanted: str) ->
         "instructor": [instructor.id for instructor in problem.instructors],
         "course": [course.id for course in problem.courses],
         "student": [student.id for student in problem.students],
+        "curriculum": [curriculum.id for curriculum in problem.curricula],
     }
     if wanted not in known[kind]:
         raise UnknownViewError([Finding("unknown_view", f"/query/{kind}", f"The problem has no {kind} '{wanted}'.")])
@@ -95,14 +124,15 @@ def seen_from(problem: Problem, timetable: Timetable, kind: str, wanted: str) ->
 
 
 def _classes(problem: Problem, timetable: Timetable, kind: str, wanted: str) -> frozenset[str]:
-    """The classes of an instructor, a course or a student; a room has none that are not placed."""
+    """The classes of an instructor, a course, a curriculum or a student; a room has none that are not placed."""
     if kind == "instructor":
         return frozenset(c.id for c in classes_of(problem) if wanted in c.instructors)
-    if kind == "course":
+    if kind in ("course", "curriculum"):
+        courses = {wanted} if kind == "course" else {c for q in problem.curricula if q.id == wanted for c in q.courses}
         return frozenset(
             c.id
             for course in problem.courses
-            if course.id == wanted
+            if course.id in courses
             for config in course.configs
             for subpart in config.subparts
             for c in subpart.classes

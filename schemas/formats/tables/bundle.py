@@ -10,15 +10,13 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 
+from schemas.formats.csv_text import as_text, as_typed
 from schemas.formats.json_text import utf8_text
 from schemas.formats.tables.archives import opened, refusal
 from schemas.formats.tables.layout import Sheet
 from schemas.formats.tables.rows import MAX_COLUMNS, RawSheet
 from schemas.problem.findings import Finding, InvalidProblemError
 
-# A spreadsheet runs a cell that begins so as a formula; an apostrophe in front makes it text (OWASP, "CSV Injection").
-# Reading takes it away again.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _DELIMITERS = ",;\t"
 _MACINTOSH = "__MACOSX/"  # what its Finder adds to every archive
 _FOR_PEOPLE = (".txt", ".md")
@@ -70,7 +68,7 @@ def _rows(content: bytes, name: str) -> list[list[str]]:
     try:
         for cells in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
             # Cells beyond are cut; but for a separator at each line's end nothing of ours is so wide.
-            rows.append([_unescaped(cell.strip()) for cell in cells[:MAX_COLUMNS]])
+            rows.append([as_typed(cell.strip()) for cell in cells[:MAX_COLUMNS]])
     except csv.Error as error:
         raise refusal(
             "malformed_csv", f"The row is malformed ({error}). Check its quotes.", f"{name}, row {len(rows) + 1}"
@@ -84,15 +82,6 @@ def _delimiter(text: str) -> tuple[str, str]:
     if first.lower().startswith("sep=") and len(first.rstrip("\r")) == 5 and first[4] in _DELIMITERS:
         return first[4], rest
     return max(_DELIMITERS, key=first.count), text
-
-
-def _unescaped(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS) else cell
-
-
-def escaped(cell: str) -> str:
-    """The cell as text for a spreadsheet, whatever it begins with; `read_bundle` gives it back as it was."""
-    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA_STARTS) else cell
 
 
 def write_bundle(sheets: Iterable[tuple[Sheet, Iterable[Sequence[Cell]]]], notes: str = "") -> bytes:
@@ -115,7 +104,7 @@ def write_bundle(sheets: Iterable[tuple[Sheet, Iterable[Sequence[Cell]]]], notes
 
 def _texts(rows: Iterable[Sequence[Cell]]) -> Iterator[list[str]]:
     for row in rows:
-        yield ["" if cell is None else str(cell) if isinstance(cell, int) else escaped(cell) for cell in row]
+        yield ["" if cell is None else str(cell) if isinstance(cell, int) else as_text(cell) for cell in row]
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -12,20 +12,34 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.problem.findings import InvalidProblemError
-from schemas.problem.read import ProblemFormat
+from schemas.problem.read import AnyFormat, ProblemFormat, TableFormat
 from services.api.access import Access
 from services.api.bodies import Page, ProblemAnswer, ProblemList, UploadQuery
 from services.api.cursors import position
 from services.api.reading import read_upload
 from services.api.refusals import Refusal, invalid_body, not_found, unsupported_media_type
-from services.api.routes.documented import CTT_TYPES, NATIVE_TYPE, problem_body, refusals
+from services.api.routes.documented import (
+    ANY_TYPE,
+    CTT_TYPES,
+    NATIVE_TYPE,
+    XLSX_TYPE,
+    ZIP_TYPES,
+    problem_body,
+    refusals,
+)
 from services.api.store.problems import ProblemInUseError, Problems, next_cursor
 from services.api.uploads import Uploads, media_type
 from services.api.work import ChildProcesses
 from services.runtime.tokens import Principal
 
 PREFIX = "/api/problems"
-_FORMATS = {NATIVE_TYPE: ProblemFormat.NATIVE, **dict.fromkeys(CTT_TYPES, ProblemFormat.CTT)}
+_FORMATS: dict[str, AnyFormat | None] = {
+    NATIVE_TYPE: ProblemFormat.NATIVE,
+    **dict.fromkeys(CTT_TYPES, ProblemFormat.CTT),
+    XLSX_TYPE: TableFormat.XLSX,
+    **dict.fromkeys(ZIP_TYPES, TableFormat.CSV),
+    ANY_TYPE: None,
+}
 
 
 def problem_routes(access: Access, problems: Problems, uploads: Uploads, children: ChildProcesses) -> APIRouter:
@@ -36,7 +50,10 @@ def problem_routes(access: Access, problems: Problems, uploads: Uploads, childre
         "",
         status_code=HTTPStatus.CREATED,
         summary="Upload a problem",
-        description="The body is the problem itself. The same content again answers 200 with the stored one.",
+        description=(
+            "The body is the problem itself. The same content again answers 200 with the stored one. A spreadsheet is"
+            " stored as the native problem that it says; templates are under `/api/problems/templates`."
+        ),
         openapi_extra=problem_body(),
         responses={
             200: {"model": ProblemAnswer, "description": "The organisation has this content already."},
@@ -49,12 +66,14 @@ def problem_routes(access: Access, problems: Problems, uploads: Uploads, childre
         query: Annotated[UploadQuery, Query()],
         caller: Principal = planner,
     ) -> ProblemAnswer:
-        format = _FORMATS.get(media_type(request))
-        if format is None:
+        if media_type(request) not in _FORMATS:
             raise unsupported_media_type(media_type(request), _FORMATS)
+        format = _FORMATS[media_type(request)]
         async with uploads.receive(request) as body:
-            stored = await problems.find(caller.organization_id, body.sha256, format)
             created = False
+            stored = None
+            if isinstance(format, ProblemFormat):  # others are stored as something else, with another hash
+                stored = await problems.find(caller.organization_id, body.sha256, format)
             if stored is None:
                 try:
                     read = await children.run(read_upload, body.content, format)

@@ -1,4 +1,4 @@
-"""Finished variants over HTTP: whole or seen from one room, instructor, course or student, in several formats.
+"""Finished variants over HTTP: whole, or seen from one room, instructor, course, student or curriculum.
 
 Owns media types, file names and caching. Must not know how a format is written.
 """
@@ -13,13 +13,15 @@ from uuid import UUID
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from schemas.formats.html_timetable import STYLE_HASH
 from schemas.problem.findings import InvalidInputError
 from schemas.problem.read import ProblemFormat
 from services.api.access import Access
 from services.api.bodies import VariantFormat, VariantQuery
 from services.api.refusals import Refusal, invalid_body, not_found
 from services.api.rendering import RENDERING_VERSION, Rendering, decompressed, render
-from services.api.routes.documented import refusals
+from services.api.routes.documented import XLSX_TYPE, refusals
+from services.api.routes.downloads import attachment, caching, not_modified
 from services.api.routes.timetables import PREFIX
 from services.api.store.results import Results
 from services.api.work import ChildProcesses
@@ -29,9 +31,20 @@ _MEDIA_TYPES = {
     VariantFormat.JSON: "application/json",
     VariantFormat.CSV: "text/csv; charset=utf-8",
     VariantFormat.ICS: "text/calendar; charset=utf-8",
+    VariantFormat.XLSX: XLSX_TYPE,
+    VariantFormat.HTML: "text/html; charset=utf-8",
     VariantFormat.SOLUTION: "text/plain; charset=utf-8",
 }
-_SUFFIXES = {VariantFormat.CSV: "csv", VariantFormat.ICS: "ics", VariantFormat.SOLUTION: "sol"}
+_SUFFIXES = {
+    VariantFormat.CSV: "csv",
+    VariantFormat.ICS: "ics",
+    VariantFormat.XLSX: "xlsx",
+    VariantFormat.SOLUTION: "sol",
+}
+# The page is shown, not saved; nothing in it can run or load anything.
+_PAGE_POLICY = (
+    f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def variant_routes(access: Access, results: Results, children: ChildProcesses) -> APIRouter:
@@ -60,22 +73,21 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
         caller: Principal = viewer,
     ) -> Response:
         request.state.job_id = job_id
-        sha256 = await results.variant_sha256(caller.organization_id, job_id, number)
-        if sha256 is None:
+        finished = await results.finished(caller.organization_id, job_id, number)
+        if finished is None:
             raise not_found("finished variant of a job", "variant_not_found")
-        rendering = Rendering(query.format, query.view)
-        headers = {
-            "ETag": _etag(sha256, rendering),
-            # It names people: no shared cache may keep it, and a browser asks every time, which costs a 304.
-            "Cache-Control": "private, no-cache",
-        }
-        if _has_it(request, headers["ETag"]):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        rendering = Rendering(query.format, query.view, str(caller.organization_id), finished.completed_at)
+        etag = _etag(finished.sha256, rendering)
+        unchanged = not_modified(request, etag)
+        if unchanged is not None:
+            return unchanged
         content = await _content(caller, job_id, number, rendering)
+        headers = caching(etag)
         if query.format in _SUFFIXES:
-            view = "".join(f"-{name}" for name in rendering.view)
-            name = f"timetable-{str(job_id)[:8]}-{number}{view}.{_SUFFIXES[query.format]}"
-            headers["Content-Disposition"] = f'attachment; filename="{name}"'
+            view = "".join(f"-{kind}-{wanted}" for kind, wanted in rendering.view.items())
+            headers |= attachment(f"timetable-{str(job_id)[:8]}-{number}{view}.{_SUFFIXES[query.format]}")
+        elif query.format is VariantFormat.HTML:
+            headers["Content-Security-Policy"] = _PAGE_POLICY
         return Response(content, media_type=_MEDIA_TYPES[query.format], headers=headers)
 
     async def _content(caller: Principal, job_id: UUID, number: int, rendering: Rendering) -> bytes:
@@ -98,7 +110,7 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
                 f"A solution file exists for problems sent as .ctt; this one is '{problem.format}'. Ask for JSON.",
             )
         try:
-            return await children.run(render, rendering, problem.format, problem.content_zstd, stored, str(job_id))
+            return await children.run(render, rendering, problem.format, problem.content_zstd, stored)
         except InvalidInputError as error:
             raise invalid_body(error.findings, error.total) from error
 
@@ -111,10 +123,3 @@ def _etag(sha256: str, rendering: Rendering) -> str:
         return f'"{sha256}"'
     made_from = repr((sha256, RENDERING_VERSION, rendering.format.value, sorted(rendering.view.items())))
     return f'"{hashlib.sha256(made_from.encode()).hexdigest()}"'
-
-
-def _has_it(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names the ETag (compared weakly, as RFC 9110 section 13.1.2 asks)."""
-    given = request.headers.get("if-none-match", "")
-    names = {name.strip().removeprefix("W/") for name in given.split(",")}
-    return etag in names or "*" in names

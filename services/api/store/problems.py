@@ -18,7 +18,7 @@ from schemas.problem.read import ProblemFormat
 from schemas.tables import job_states, jobs, problems
 from services.api.bodies import ProblemAnswer
 from services.api.cursors import Position
-from services.api.reading import ReadProblem
+from services.api.reading import UPLOADED_AS, ReadProblem
 from services.runtime.tokens import Principal
 
 _SHOWN = (
@@ -160,7 +160,9 @@ async def _one(connection: AsyncConnection, query: Select[tuple[object, ...]]) -
 
 
 def _answer(row: Row[tuple[object, ...]]) -> ProblemAnswer:
-    return ProblemAnswer.model_validate(dict(row._mapping))  # the public name of a row's columns
+    values = dict(row._mapping)  # the public name of a row's columns
+    counts = dict(values["summary"])
+    return ProblemAnswer.model_validate({**values, UPLOADED_AS: counts.pop(UPLOADED_AS, None), "summary": counts})
 
 
 def next_cursor(items: Sequence[ProblemAnswer], limit: int) -> str | None:

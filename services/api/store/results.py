@@ -6,6 +6,7 @@ Owns the queries. Must not know formats: what it returns is bytes and what descr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -24,6 +25,14 @@ class StoredProblem:
 
     format: ProblemFormat
     content_zstd: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedVariant:
+    """The hash of a variant's JSON, and when its job ended."""
+
+    sha256: str
+    completed_at: datetime
 
 
 class Results:
@@ -64,10 +73,10 @@ class Results:
             for row in rows
         ]
 
-    async def variant_sha256(self, organization_id: UUID, job_id: UUID, variant: int) -> str | None:
-        """The hash of a variant's JSON, or None if the organisation has no such variant."""
+    async def finished(self, organization_id: UUID, job_id: UUID, variant: int) -> FinishedVariant | None:
+        """A variant without its content, or None if the organisation has no such variant."""
         query = (
-            select(timetable_variants.c.sha256)
+            select(timetable_variants.c.sha256, timetables.c.completed_at)
             .join(jobs, jobs.c.id == timetable_variants.c.job_id)
             .join(timetables, timetables.c.job_id == timetable_variants.c.job_id)
             .where(
@@ -78,8 +87,8 @@ class Results:
             )
         )
         async with self._engine.connect() as connection:
-            found: str | None = (await connection.execute(query)).scalar_one_or_none()
-        return found
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else FinishedVariant(row.sha256, row.completed_at)
 
     async def timetable(self, job_id: UUID, variant: int) -> bytes | None:
         """A variant's JSON, zstd-compressed; the caller may see it (asked before)."""
