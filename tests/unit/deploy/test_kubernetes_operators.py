@@ -1,4 +1,4 @@
-"""What operators in the cluster read: the solver's autoscaling, scraping and alerts. Their schemas are not at hand here."""
+"""What operators in the cluster read: autoscaling, scraping and alerts. Their own schemas are not at hand here."""
 
 from __future__ import annotations
 
