@@ -43,7 +43,9 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     progress_base_url: str = Field(
         default="", max_length=500, description="Where progress answers; empty when both share one web address."
     )
-    max_upload_bytes: int = Field(default=MAX_PROBLEM_BYTES, ge=1024, le=MAX_PROBLEM_BYTES)
+    max_upload_bytes: int = Field(
+        default=MAX_PROBLEM_BYTES, ge=1024, le=MAX_PROBLEM_BYTES, description="A larger request body is refused."
+    )
     body_timeout_s: float = Field(default=120.0, gt=0, le=3600, description="How long a request's body may take.")
     work_processes: int = Field(
         default=2, ge=1, le=32, description="Child processes that read problems and write exports."
@@ -59,7 +61,9 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     republish_after_s: float = Field(
         default=30.0, ge=1, le=86400, description="Age at which a request that no solver took in is sent again."
     )
-    idempotency_key_lifetime_h: int = Field(default=24, ge=1, le=24 * 30)
+    idempotency_key_lifetime_h: int = Field(
+        default=24, ge=1, le=24 * 30, description="How long a repeated Idempotency-Key gets the first answer, at least."
+    )
 
     @property
     def access_token_lifetime(self) -> timedelta:

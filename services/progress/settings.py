@@ -20,8 +20,10 @@ class ProgressSettings(TokenSettings):
         min_length=8, description="redis:// or rediss://; for Redis Cluster redis+cluster:// or rediss+cluster://."
     )
     redis_timeout_s: float = Field(default=2.0, gt=0, le=30, description="How long Redis may take to answer.")
-    redis_connections: int = Field(default=32, ge=2, le=1000)
-    http_port: int = Field(default=8001, ge=0, le=65535)
+    redis_connections: int = Field(
+        default=32, ge=2, le=1000, description="Connections to Redis that this process may open."
+    )
+    http_port: int = Field(default=8001, ge=0, le=65535, description="Requests, probes and metrics; 0: any free port.")
     progress_ttl_s: int = Field(default=2 * 3600, ge=60, description="How long a job's progress is kept.")
     result_ttl_s: int = Field(default=24 * 3600, ge=60, description="How long a result's summary is kept.")
     stream_length: int = Field(default=200, ge=10, le=100_000, description="Frames kept per job for resuming clients.")

@@ -24,6 +24,10 @@ class RuntimeSettings(BaseSettings):
     kafka_idempotent_producer: bool = Field(
         default=True, description="Off only for the embedded broker, which has no idempotent producer."
     )
+    kafka_leaves_shared_groups: bool = Field(
+        default=True,
+        description="Off only for the embedded broker: a leader that leaves while its group forms blocks it for ever.",
+    )
     kafka_session_timeout_s: float = Field(
         default=10.0, ge=1, le=300, description="A consumer silent for this long loses its partitions."
     )
@@ -40,14 +44,24 @@ class RuntimeSettings(BaseSettings):
     # Below the five minutes after which a client that does not fetch has to leave its group.
     dead_letter_window_s: float = Field(default=60.0, gt=0, le=240, description="Length of that window.")
     database_url: SecretStr = Field(description="postgresql+psycopg://user:password@host:port/name")
-    database_pool_size: int = Field(default=10, ge=1, le=200)
-    database_connect_timeout_s: int = Field(default=5, ge=1, le=60)
-    database_statement_timeout_s: int = Field(default=30, ge=1, le=600)
+    database_pool_size: int = Field(
+        default=10, ge=1, le=200, description="Connections to PostgreSQL that this process may open."
+    )
+    database_connect_timeout_s: int = Field(
+        default=5, ge=1, le=60, description="How long connecting, or waiting for a free connection, may take."
+    )
+    database_statement_timeout_s: int = Field(
+        default=30, ge=1, le=600, description="How long one statement may take; PostgreSQL then ends it."
+    )
     redis_url: SecretStr = Field(default=SecretStr(""), description="redis:// or rediss://")
     http_host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
-    http_port: int = Field(default=8000, ge=0, le=65535)
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    log_format: str = Field(default="json", pattern="^(json|text)$")
+    http_port: int = Field(default=8000, ge=0, le=65535, description="Requests, probes and metrics; 0: any free port.")
+    log_level: str = Field(
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="What is less important is not logged."
+    )
+    log_format: str = Field(
+        default="json", pattern="^(json|text)$", description="One JSON object a line, or text for a person's eyes."
+    )
 
 
 def load(settings_type: type[S]) -> S:

@@ -48,7 +48,7 @@ def _read(file: Path) -> str:
 class SolverSettings(RuntimeSettings, RetentionSettings):
     """What the solver adds to the shared settings."""
 
-    http_port: int = Field(default=8002, ge=0, le=65535)
+    http_port: int = Field(default=8002, ge=0, le=65535, description="Probes and metrics; 0: any free port.")
     solver_slots: int = Field(
         default_factory=available_processors, ge=1, le=256, description="Variants solved at once by this replica."
     )
@@ -56,18 +56,22 @@ class SolverSettings(RuntimeSettings, RetentionSettings):
         default_factory=available_processors, ge=1, le=64, description="Cores that one variant may use at most."
     )
     solver_lease_s: float = Field(default=15.0, gt=0, le=600, description="A worker silent for this long is lost.")
-    solver_renew_s: float = Field(default=5.0, gt=0, le=300)
+    solver_renew_s: float = Field(
+        default=5.0, gt=0, le=300, description="How often a lease is renewed; at most half of SOLVER_LEASE_S."
+    )
     solver_poll_s: float = Field(
         default=1.0, gt=0, le=60, description="How often an idle worker looks for work without having been woken."
     )
-    solver_progress_min_interval_s: float = Field(default=0.5, ge=0, le=60)
+    solver_progress_min_interval_s: float = Field(default=0.5, ge=0, le=60, description="Progress at most this often.")
     solver_heartbeat_s: float = Field(default=5.0, gt=0, le=60, description="Progress at least this often.")
     solver_checkpoint_s: float = Field(default=10.0, gt=0, le=600, description="Search that a lost worker may cost.")
     solver_hard_limit_s: float = Field(
         default=1800.0, gt=0, description="From a job's first claim; then the best is kept and the job timed out."
     )
     solver_max_attempts: int = Field(default=3, ge=1, le=20, description="Failed attempts after which a task fails.")
-    solver_retry_delay_s: float = Field(default=60.0, ge=0, le=3600)
+    solver_retry_delay_s: float = Field(
+        default=60.0, ge=0, le=3600, description="Wait before a failed attempt is made again."
+    )
     solver_max_running_jobs: int = Field(
         default=10, ge=1, description="Running jobs of an organisation that the database has no limit for."
     )

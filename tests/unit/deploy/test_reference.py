@@ -93,6 +93,8 @@ def test_every_setting_of_every_service_is_in_the_table_and_secrets_are_marked()
     for service in SERVICES:
         for variable in reference.variables(service):
             assert f"| `{variable}` |" in page, f"{service} reads {variable}; {AGAIN}"
+        for name, field in reference.SETTINGS[service].model_fields.items():
+            assert field.description, f"{service}: say what {name.upper()} is for, beside its definition"
     for secret in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET"):
         rows = [line for line in page.splitlines() if line.startswith(f"| `{secret}` |") and "horarium " not in line]
         assert rows
