@@ -24,6 +24,8 @@ class Addresses:
         if not self.kafka_idempotent_producer:
             # The embedded broker lets a group wait for half its session time-out before the first message.
             environment["KAFKA_SESSION_TIMEOUT_S"] = "4"
+            # A leader that leaves while its group forms remains its leader for ever, and nobody gets in any more.
+            environment["KAFKA_LEAVES_SHARED_GROUPS"] = "false"
         return environment
 
     def __repr__(self) -> str:

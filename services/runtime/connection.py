@@ -38,6 +38,19 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # the library carries n
     """Remembers when asking for a message last failed: the library's loop asks again for ever, and tells nobody."""
 
     failed_at = float("-inf")
+    leaves_shared_groups = True
+
+    async def stop(self) -> None:
+        """Leave the group and close; without a goodbye where that would harm those who stay (see the setting)."""
+        if self._coordinator is not None and not self.leaves_shared_groups and not self._is_alone():
+            # Members with an id of their own do not say goodbye; nothing else asks for it from here on.
+            self._coordinator._group_instance_id = "leaves by its session's end"
+        await super().stop()
+
+    def _is_alone(self) -> bool:
+        """True if every partition of our topics is ours: then nobody else has a use for this group."""
+        topics = {partition.topic for partition in self.assignment()}
+        return bool(topics) and len(self.assignment()) == sum(len(self.partitions_for_topic(t) or ()) for t in topics)
 
     async def getone(self, *partitions: Any) -> ConsumerRecord:
         try:
@@ -79,6 +92,7 @@ class Connection(KafkaBroker):
             logger=None,
         )
         self._sending: AIOKafkaProducer | None = None
+        self._leaves_shared_groups = settings.kafka_leaves_shared_groups
         # A broker holds a member's answer back until all have joined, or those that are gone have run into their
         # session's time-out. A client that gives up before that joins again, and everybody waits once more.
         longest_join_s = settings.kafka_session_timeout_s + _JOIN_MARGIN_S
@@ -88,7 +102,8 @@ class Connection(KafkaBroker):
         """The library forgets a producer that could not be started, and its consumers do not tell how they are."""
         config = self.config.broker_config
         builder: Any = config.builder
-        config.builder = partial(Consumer, **(builder.keywords | {"request_timeout_ms": self._consumer_request_ms}))
+        keywords = builder.keywords | {"request_timeout_ms": self._consumer_request_ms}
+        config.builder = partial(_consumer, self._leaves_shared_groups, **keywords)
         producer = AIOKafkaProducer(**self._connection_kwargs)
         try:
             await config.producer.connect(producer, serializer=config.fd_config._serializer)
@@ -150,6 +165,12 @@ class Connection(KafkaBroker):
 
     def _ours(self) -> list[LogicSubscriber[Any]]:
         return [s for s in self.subscribers if isinstance(s, LogicSubscriber)]
+
+
+def _consumer(leaves_shared_groups: bool, *args: Any, **keywords: Any) -> Consumer:
+    made = Consumer(*args, **keywords)
+    made.leaves_shared_groups = leaves_shared_groups
+    return made
 
 
 def _tasks_of(*owners: object) -> list[asyncio.Task[Any]]:
