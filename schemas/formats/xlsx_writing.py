@@ -11,6 +11,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from xml.sax.saxutils import escape, quoteattr
 
 from schemas.formats.csv_text import FORMULA_STARTS
@@ -19,6 +20,8 @@ from schemas.formats.csv_text import FORMULA_STARTS
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 _MAX_CHARACTERS = 32_767  # of a cell, by the format
+
+_ROWS_AT_ONCE = 500
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -53,7 +56,8 @@ class Workbook:
         self._out = io.BytesIO()
         self._archive = zipfile.ZipFile(self._out, "w", zipfile.ZIP_DEFLATED)
         self._names: list[str] = []
-        self._texts: dict[str, int] = {}  # the shared strings, by position
+        # The shared strings: position, and whether a spreadsheet might take the text for a formula.
+        self._texts: dict[str, tuple[int, bool]] = {}
 
     def add(
         self,
@@ -80,8 +84,9 @@ class Workbook:
                 '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
                 f"<cols>{columns}</cols><sheetData>{self._row(1, headers, letters, (_HEADER, _HEADER))}".encode()
             )
-            for number, row in enumerate(rows, start=2):
-                part.write(self._row(number, row, letters, styles).encode())
+            numbered = enumerate(rows, start=2)
+            while some := [self._row(number, row, letters, styles) for number, row in islice(numbered, _ROWS_AT_ONCE)]:
+                part.write("".join(some).encode())
             part.write(b"</sheetData></worksheet>")
 
     def content(self) -> bytes:
@@ -102,7 +107,7 @@ class Workbook:
             f'<Override PartName="/xl/sharedStrings.xml" ContentType="{_TYPES}.sharedStrings+xml"/>{parts}</Types>'
         )
         relations += [("rIdStyles", "styles", "styles.xml"), ("rIdStrings", "sharedStrings", "sharedStrings.xml")]
-        strings = "".join(f'<si><t xml:space="preserve">{escape(text)}</t></si>' for text in self._texts)
+        strings = "".join(f'<si><t xml:space="preserve">{_printable(text)}</t></si>' for text in self._texts)
         for name, text in (
             ("[Content_Types].xml", types),
             ("_rels/.rels", _relations([("rId1", "officeDocument", "xl/workbook.xml")])),
@@ -125,12 +130,16 @@ class Workbook:
             if isinstance(value, int):
                 cells.append(f'<c r="{letter}{number}"><v>{value}</v></c>')
             else:
-                text = _UNPRINTABLE.sub("\ufffd", value[:_MAX_CHARACTERS])
-                at = self._texts.setdefault(text, len(self._texts))
-                # A text cell is never run; this one is also marked as text for whoever edits it later.
-                style = styles[value.startswith(FORMULA_STARTS)]
-                cells.append(f'<c r="{letter}{number}" s="{style}" t="s"><v>{at}</v></c>')
+                known = self._texts.get(value)
+                if known is None:
+                    known = self._texts[value] = len(self._texts), value.startswith(FORMULA_STARTS)
+                # A text cell is never run; a suspicious one is also marked as text for whoever edits it later.
+                cells.append(f'<c r="{letter}{number}" s="{styles[known[1]]}" t="s"><v>{known[0]}</v></c>')
         return f'<row r="{number}">{"".join(cells)}</row>'
+
+
+def _printable(text: str) -> str:
+    return escape(_UNPRINTABLE.sub("\ufffd", text[:_MAX_CHARACTERS]))
 
 
 def _letters(column: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
+from schemas.formats.tables.layout import ALL_SETTINGS, SHEETS
 from schemas.formats.tables.template import template_bundle, template_workbook
 from schemas.problem.check import check
 from schemas.problem.findings import InvalidProblemError
@@ -388,3 +390,10 @@ def test_a_refused_problem_leaves_the_native_reader_as_it_was() -> None:
     assert isinstance(problem, Problem)
     assert check(problem) == []
     assert load_problem(problem.model_dump_json(by_alias=True).encode(), ProblemFormat.NATIVE).problem == problem
+
+
+def test_every_sheet_column_and_setting_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    words = {column.header for sheet in SHEETS for column in sheet.columns}
+    words |= {sheet.name for sheet in SHEETS} | {setting.name for setting in ALL_SETTINGS}
+    assert {word for word in words if word not in text} == set()
