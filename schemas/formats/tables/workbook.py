@@ -11,6 +11,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from schemas.formats.tables.archives import opened, refusal, refuse_entities
@@ -36,6 +37,12 @@ def read_workbook(content: bytes) -> list[RawSheet]:
     with opened(content) as archive:
         refuse_entities(archive)
         formulas = _has_formulas(archive)
+    if find_spec("openpyxl") is None:
+        raise refusal(
+            "no_workbook_reader",
+            "Workbooks cannot be read here: the package openpyxl is missing. Install it with horarium[api], or save the"
+            " sheets as CSV files in a .zip.",
+        )
     sheets: list[RawSheet] = []
     findings: list[Finding] = []
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -397,3 +399,23 @@ def test_every_sheet_column_and_setting_is_documented() -> None:
     words = {column.header for sheet in SHEETS for column in sheet.columns}
     words |= {sheet.name for sheet in SHEETS} | {setting.name for setting in ALL_SETTINGS}
     assert {word for word in words if word not in text} == set()
+
+
+def test_contracts_and_templates_need_no_library_for_workbooks() -> None:
+    """Solvers read stored problems and have no such library; only reading a workbook takes one."""
+    program = (
+        "import sys; sys.modules['openpyxl'] = None\n"
+        "import schemas.problem.read, schemas.events, schemas.formats.tables.reading\n"
+        "from schemas.formats.tables.template import template_bundle, template_workbook\n"
+        "from schemas.problem.read import *\n"
+        "assert template_workbook()\n"
+        "print(read_problem(template_bundle(), TableFormat.CSV).name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("Autumn term (example)\n", "")
+
+
+def test_without_the_library_a_workbook_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schemas.formats.tables.workbook.find_spec", lambda _: None)
+    with pytest.raises(InvalidProblemError, match=r"horarium\[api\]"):
+        read(workbook(some_sheets()))
