@@ -119,6 +119,13 @@ class Cluster:
         for name in points:
             self.service(name).wait_until_ready()
 
+    def arm_quietly(self, name: str, point: str) -> None:
+        """Start a service afresh, armed, without waiting until it is ready."""
+        with self._lock:
+            self.service(name).process.stop()
+            self._armed[name] = [point]
+            self._start(self.service(name))
+
     def take_down(self, *names: str, politely: bool = False) -> None:
         """Kill services (or ask them to leave) and keep them down until `bring_up`."""
         with self._lock:
