@@ -45,6 +45,8 @@ FAST = {
     "REPUBLISH_AFTER_S": "2",
     "SOLVER_REPUBLISH_AFTER_S": "2",
 }
+# The id, here, of the problem that requests without an upload carry.
+INLINE = "inline"
 # An attempt that brought its variant to an end, as against one that was lost, handed over or failed.
 _CARRIED_OUT = ("finished", "stopped", "timed_out")
 
@@ -234,6 +236,10 @@ class Cluster:
 
         return self._problem("long", university)
 
+    def carried_inline(self, problem: dict[str, Any]) -> None:
+        """Say what problem the requests of outside producers carry, so that their timetables can be judged."""
+        self._problems[INLINE] = INLINE, Problem.model_validate(problem)
+
     def _problem(self, name: str, make: Any) -> str:
         if name not in self._problems:
             content = make()
@@ -314,7 +320,7 @@ class Cluster:
         if job["status"] in ("cancelled", "failed"):
             assert not job["variants"], job
             return
-        problem = next(p for problem_id, p in self._problems.values() if problem_id == job["problem_id"])
+        problem = next(p for problem_id, p in self._problems.values() if problem_id == (job["problem_id"] or INLINE))
         if job["status"] == "completed":
             assert len(job["variants"]) == job["options"]["variants"], job
         for variant in job["variants"]:

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS
 from tests.e2e.conftest import wait_for
@@ -114,9 +114,14 @@ def _await_handled(cluster: Cluster, wanted: dict[tuple[str, str], int]) -> None
 
 
 async def _rewind(servers: str) -> None:
-    """Commit the beginning for every group, as an operator's tool does while nobody is in it."""
-    for group, (_, topic) in GROUPS.items():
-        async with AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False) as consumer:
-            partitions = [TopicPartition(topic, n) for n in range(BY_NAME[topic].partitions)]
-            consumer.assign(partitions)
-            await consumer.commit(dict.fromkeys(partitions, 0))
+    """Commit the beginning for every group while nobody else is in it."""
+
+    async def rewind(group: str, topic: str) -> None:
+        async with AIOKafkaConsumer(
+            topic, bootstrap_servers=servers, group_id=group, enable_auto_commit=False, session_timeout_ms=6000
+        ) as consumer:
+            assert len(consumer.assignment()) == BY_NAME[topic].partitions, "somebody is still in the group"
+            # As a member: the embedded broker takes offsets from nobody else.
+            await consumer.commit(dict.fromkeys(consumer.assignment(), 0))
+
+    await asyncio.gather(*(rewind(group, topic) for group, (_, topic) in GROUPS.items()))

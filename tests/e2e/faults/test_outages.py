@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import psycopg
 import redis
@@ -20,7 +21,7 @@ def test_jobs_asked_for_while_every_solver_is_down_are_solved_when_one_is_back(c
     jobs = cluster.submit(3)
     wait_for("the outbox to be empty", lambda: not cluster.system.sql("SELECT 1 AS x FROM outbox"))
     for job in jobs:
-        told = wait_for("progress", lambda job=job: cluster.system.client.progress(job.progress_url))  # type: ignore[misc]
+        told = wait_for("progress", partial(cluster.system.client.progress, job.progress_url))
         assert told["status"] == "queued"
     cluster.bring_up("solver")
     cluster.settle(jobs)
