@@ -13,6 +13,9 @@ const UPLOADS = [
   { ends: [".xml"], type: "application/xml", name: "ITC-2019 XML" },
 ];
 
+// For files whose name tells nothing: the server looks at how they begin.
+const UNNAMED = "application/octet-stream";
+
 // Ways to take a timetable along: label, and what the file is good for.
 const EXPORTS = {
   xlsx: ["Excel", "workbook"],
@@ -46,6 +49,7 @@ function read(document) {
   const bound = (name, otherwise) => ({ min: generate[name]?.minimum ?? otherwise[0], max: generate[name]?.maximum ?? otherwise[1], default: generate[name]?.default ?? otherwise[2] });
   return {
     uploads: UPLOADS.filter(({ type }) => types.includes(type)),
+    anyType: types.includes(UNNAMED) ? UNNAMED : null,
     templates: Object.keys(document.paths ?? {}).some((path) => path.startsWith("/api/problems/templates")),
     exports: Object.keys(EXPORTS).filter((name) => formats.includes(name)).concat(formats.filter((name) => !EXPORTS[name])).map((name) => ({
       name,
@@ -66,9 +70,9 @@ function read(document) {
 }
 
 /** The media type of a file by its name, or null for one that the server does not take. */
-export function uploadType(uploads, filename) {
+export function uploadType({ uploads, anyType }, filename) {
   const name = filename.toLowerCase().replace(/\.gz$/, "");
-  return uploads.find(({ ends }) => ends.some((end) => name.endsWith(end)))?.type ?? null;
+  return uploads.find(({ ends }) => ends.some((end) => name.endsWith(end)))?.type ?? anyType;
 }
 
 /** For a file picker's `accept`. */

@@ -37,11 +37,10 @@ export async function problemsOf(ids, signal) {
 }
 
 // What of a problem's summary is shown, in which order.
-const SHOWN = ["courses", "classes", "rooms", "instructors", "students", "requests", "curricula", "distributions"];
+const SHOWN = ["courses", "classes", "rooms", "instructors", "students", "course_requests", "curricula", "distributions", "weeks"];
 
 /** The counts worth telling, as [what, how many]. */
 export function counts(problem) {
   const given = problem.summary ?? {};
-  const order = [...SHOWN, ...Object.keys(given).filter((name) => !SHOWN.includes(name))];
-  return order.filter((name) => given[name]).map((name) => [name.replaceAll("_", " "), given[name]]);
+  return SHOWN.filter((name) => given[name]).map((name) => [name.replaceAll("_", " "), given[name]]);
 }

@@ -24,8 +24,8 @@ export async function showViolations(outlet, at) {
   const variant = job.variants.find((one) => one.variant === number);
   const picker = variantPicker(job, number, (next) => go(`/jobs/${job.job_id}/variants/${next}/violations`));
   const head = jobHead(job, problem, "violations", { variant: number, actions: [picker].filter(Boolean) });
-  const body = h("div", {}, h("p", { class: "busy" }, icon("spin", "turning"), "Fetching the timetable …"));
-  outlet.append(h("div", { class: "page" }, head.node, body));
+  const body = h("div", { class: "stack" }, h("p", { class: "busy" }, icon("spin", "turning"), "Fetching the timetable …"));
+  outlet.append(h("div", { class: "page wide" }, head.node, body));
   if (!variant) {
     fill(body, h("p", {}, "There is no such variant."));
     return;

@@ -20,14 +20,14 @@ export async function showCompare(outlet, at) {
   const head = jobHead(job, problem, "compare");
   const variants = [...job.variants].sort((a, b) => a.variant - b.variant);
   if (variants.length < 2) {
-    outlet.append(h("div", { class: "page" }, head.node, h("p", {}, "There is only one variant. Ask for two or more to compare them.")));
+    outlet.append(h("div", { class: "page wide" }, head.node, h("p", {}, "There is only one variant. Ask for two or more to compare them.")));
     return;
   }
   const best = job.best_variant ?? variants[0].variant;
   const given = (name, otherwise) => (variants.some((one) => one.variant === Number(at.query[name])) ? Number(at.query[name]) : otherwise);
   const a = given("a", best);
   const chosen = { a, b: given("b", variants.find((one) => one.variant !== a).variant) };
-  const result = h("div");
+  const result = h("div", { class: "stack" });
   const select = (name, label) => {
     const element = h("select", { "aria-label": label, on: { change: () => {
       chosen[name] = Number(element.value);
@@ -35,7 +35,7 @@ export async function showCompare(outlet, at) {
     } } }, variants.map((one) => h("option", { value: one.variant, selected: one.variant === chosen[name] }, `Variant ${one.variant}`)));
     return element;
   };
-  outlet.append(h("div", { class: "page" }, head.node,
+  outlet.append(h("div", { class: "page wide" }, head.node,
     h("section", { class: "card", "aria-labelledby": "parts-title" }, h("h2", { id: "parts-title" }, "Cost by part"), partsTable(variants, best)),
     h("section", { class: "card", "aria-labelledby": "diff-title" },
       h("div", { class: "card-head" }, h("h2", { id: "diff-title" }, "What is placed differently"), h("div", { class: "actions" }, select("a", "First variant"), icon("swap"), select("b", "Second variant"))), result)));

@@ -14,7 +14,8 @@ export function costHistory(jobId) {
   const bounds = new Map(saved.bounds ?? []);
   const memory = { lastEventId: saved.lastEventId ?? "" };
   let savedAt = 0;
-  return { variants, bounds, memory, add, save };
+  const worthDrawing = () => [...variants.values()].some((points) => points.length > 2);
+  return { variants, bounds, memory, add, save, worthDrawing };
 
   /** Take in a report; true if it brought a point. */
   function add(picture) {

@@ -42,11 +42,13 @@ export async function showJob(outlet, at) {
   const parts = [head.node];
   if (ended) parts.push(outcomeCard(job), resultsCard(job));
   else parts.push(summary.node);
-  parts.push(h("div", { class: "live-grid" },
-    h("section", { class: "card", "aria-labelledby": "lanes-title" }, h("h2", { id: "lanes-title" }, "Variants"), lane.node),
-    h("section", { class: "card", "aria-labelledby": "curve-title" }, h("div", { class: "card-head" }, h("h2", { id: "curve-title" }, "Cost over time"), chart.scale), chart.node)));
-  parts.push(attempts.node, optionsCard(job));
-  outlet.append(h("div", { class: "page" }, parts));
+  // After the end: how it went only where this browser saw it, and how far it came only where nothing came of it.
+  const lanesCard = (!ended || !job.variants.length && job.progress.length) && h("section", { class: "card", "aria-labelledby": "lanes-title" },
+    h("h2", { id: "lanes-title" }, "Variants"), lane.node);
+  const curveCard = (!ended || history.worthDrawing()) && h("section", { class: "card", "aria-labelledby": "curve-title" },
+    h("div", { class: "card-head" }, h("h2", { id: "curve-title" }, "Cost over time"), chart.scale), chart.node);
+  parts.push(h("div", { class: lanesCard && curveCard ? "live-grid" : "stack" }, lanesCard, curveCard), attempts.node, optionsCard(job));
+  outlet.append(h("div", { class: "page wide" }, parts));
   chart.measure(at.signal);
 
   history.add(picture);
@@ -125,15 +127,18 @@ function headline() {
   function tick() {
     if (!picture) return;
     const began = Date.parse(picture.started_at ?? "");
-    setText(elapsed, Number.isNaN(began) ? "not started" : duration(Math.max(0, Math.floor((serverNow() - began) / 1000))));
+    setText(elapsed, Number.isNaN(began) ? "not started" : seconds((serverNow() - began) / 1000));
     const reports = (picture.variants ?? []).map((variant) => Date.parse(variant.timestamp));
     const age = reports.length ? Math.max(0, (serverNow() - Math.max(...reports)) / 1000) : null;
-    setText(heard, age === null ? "no report yet" : `last report ${duration(Math.floor(age))} ago`.replace(".0 s", " s"));
+    setText(heard, age === null ? "no report yet" : `last report ${seconds(age)} ago`);
     heard.classList.toggle("late", age !== null && age > 15);
   }
 
   return { node, update, tick, connection: (text) => setText(connection, text) };
 }
+
+/** Counted in whole seconds: tenths would only flicker. */
+const seconds = (value) => duration(Math.max(0, Math.floor(value))).replace(".0 s", " s");
 
 /** Stop and cancel, each after a confirmation; disabled once asked for. */
 function controls(job) {

@@ -28,7 +28,7 @@ export async function showJobs(outlet, at) {
     h("thead", {}, h("tr", {}, ["Problem", "State", "Best result", "Variants", "Asked for", "Took"].map((name) => h("th", { scope: "col" }, name)))),
     body);
   const more = h("button", { type: "button", hidden: true, on: { click: () => load(cursor) } }, "Show more");
-  const said = h("div", { role: "status" });
+  const said = h("div", { class: "said", role: "status" });
   outlet.append(h("div", { class: "page" },
     h("div", { class: "page-head" }, h("h1", { tabindex: "-1" }, "Timetables"),
       h("div", { class: "actions" },

@@ -47,7 +47,7 @@ function numberField(label, hint, { min, max, default: initial }, optional = fal
   const input = h("input", { id, type: "number", min, max, step: "1", inputmode: "numeric", "aria-describedby": `${id}-hint`,
     value: initial === undefined ? "" : String(initial), placeholder: optional ? "–" : null });
   const under = h("span", { id: `${id}-hint`, class: "hint" }, hint);
-  const node = h("label", { class: "field", for: id }, h("span", {}, label), input, under);
+  const node = h("div", { class: "field" }, h("label", { for: id }, label), input, under);
   const value = () => (input.value.trim() === "" ? null : Number(input.value));
   return {
     node,

@@ -25,7 +25,8 @@ export function dropZone(can, done, signal) {
   document.addEventListener("dragleave", (event) => !event.relatedTarget && zone.classList.remove("over"), { signal });
   document.addEventListener("drop", onDrop, { signal });
   const templates = can.templates && h("p", { class: "hint" }, "Starting from spreadsheets? ",
-    h("a", { href: "/api/problems/templates/problem.xlsx", download: true }, "Template"));
+    h("a", { href: "/api/problems/templates/problem.xlsx", download: true }, "Excel template"), " · ",
+    h("a", { href: "/api/problems/templates/problem.zip", download: true }, "CSV templates"));
   return h("div", { class: "upload" }, zone, templates, said);
 
   function onDrag(event) {
@@ -42,7 +43,7 @@ export function dropZone(can, done, signal) {
   }
 
   async function send(file) {
-    const type = uploadType(can.uploads, file.name);
+    const type = uploadType(can, file.name);
     if (!type) {
       fill(said, errorBox({ message: `"${file.name}" is of no kind that is read here. Bring ${uploadNames(can.uploads)}.` }));
       return;

@@ -7,8 +7,9 @@ import { errorBox, openDialog } from "../dialogs.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 
-/** A button that opens the choice; `selection()` gives `{kind, id, label}` of what is shown, or null. */
-export function exportButton(jobId, variant, selection) {
+/** A button that opens the choice; `selection()` gives `{kind, id, label}` of what is shown, or null; `lacks(format)` a
+ * reason why this problem has no such file, or null. */
+export function exportButton(jobId, variant, selection, lacks) {
   return h("button", { type: "button", on: { click: open } }, icon("download"), "Export");
 
   async function open() {
@@ -19,8 +20,7 @@ export function exportButton(jobId, variant, selection) {
       const seen = selection();
       fill(body,
         seen && can.views.includes(seen.kind) && section(`${seen.label} only`, can.exports.filter((format) => !format.wholeOnly), { [seen.kind]: seen.id }),
-        section("The whole timetable", can.exports, {}),
-        h("p", { class: "hint" }, "A calendar needs the date of the first day in the problem; a format that this problem has not says so."));
+        section("The whole timetable", can.exports, {}));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       fill(body, errorBox(error));
@@ -29,8 +29,12 @@ export function exportButton(jobId, variant, selection) {
 
   function section(title, formats, view) {
     return h("section", {}, h("h3", { class: "label" }, title), h("ul", { class: "export-list" }, formats.map((format) => {
+      const reason = lacks(format.name);
+      if (reason) return h("li", { class: "export-link absent" }, icon("file"), h("span", { class: "strong" }, format.label), h("span", { class: "hint" }, reason));
       const query = new URLSearchParams({ format: format.name, ...view });
-      return h("li", {}, h("a", { class: "export-link", href: `/api/timetables/${jobId}/variants/${variant}?${query}`, download: fileName(format.name, view), dataset: { format: format.name } },
+      // A page to read opens beside this one; everything else is a file to keep.
+      const how = format.name === "html" ? { target: "_blank", rel: "noopener" } : { download: fileName(format.name, view) };
+      return h("li", {}, h("a", { class: "export-link", href: `/api/timetables/${jobId}/variants/${variant}?${query}`, ...how, dataset: { format: format.name } },
         icon("file"), h("span", { class: "strong" }, format.label), h("span", { class: "hint" }, format.use)));
     })));
   }

@@ -6,7 +6,10 @@ import { many } from "../words.js";
 import { meetingsByDay } from "./meetings.js";
 import { clock } from "./model.js";
 
-const HOUR_PX = 54;
+const HOUR_PX = 56;
+// Below these heights a meeting has room for two lines, and for one.
+const TWO_LINES_PX = 60;
+const ONE_LINE_PX = 34;
 // Below this width of a column a name cannot be read: the grid scrolls in its own frame instead.
 const NARROWEST_PX = 74;
 const DAY_PX = 118;
@@ -35,9 +38,11 @@ function block(model, kind, { cls, from, until, column, columns, clash }, frame,
   const wrong = clash && EXCLUSIVE.has(kind);
   const height = px(until - from) - 2;
   const lines = linesOf(model, kind, cls);
+  const short = height < TWO_LINES_PX;
+  const signs = [wrong && h("span", { class: "m-clash" }, "clash"), cls.time.weekWords && h("span", { class: "m-weeks" }, cls.time.weekWords)];
   const button = h("button", {
     type: "button",
-    class: `meeting${wrong ? " clash" : ""}${height < 34 ? " low" : ""}`,
+    class: `meeting${wrong ? " clash" : ""}${height < ONE_LINE_PX ? " low" : short ? " short" : ""}`,
     dataset: { cls: cls.id },
     "aria-label": [`${clock(from)} to ${clock(until)}`, cls.courseName ?? cls.course, cls.id, ...lines, cls.time.weekWords, wrong && "clash"].filter(Boolean).join(", "),
     css: {
@@ -50,8 +55,8 @@ function block(model, kind, { cls, from, until, column, columns, clash }, frame,
     on: { click: () => open(cls, button) },
   },
   h("span", { class: "m-title" }, cls.courseName ?? cls.course),
-  h("span", { class: "m-line" }, [cls.id, ...lines].join(" · ")),
-  h("span", { class: "m-time" }, clock(from), cls.time.weekWords && h("span", { class: "m-weeks" }, cls.time.weekWords), wrong && h("span", { class: "m-clash" }, "clash")));
+  h("span", { class: "m-line" }, short && signs, [cls.id, ...lines].join(" · ")),
+  !short && h("span", { class: "m-time" }, clock(from), signs));
   return button;
 }
 

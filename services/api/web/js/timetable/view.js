@@ -26,7 +26,7 @@ export async function showTimetable(outlet, at) {
   const job = await get(`/api/timetables/${at.job}`, { signal: at.signal });
   const problem = await problemOf(job.problem_id, at.signal);
   let state = null;
-  const exporting = exportButton(job.job_id, number, () => state && state.entry && { kind: state.kind, id: state.entry.id, label: state.entry.label });
+  const exporting = exportButton(job.job_id, number, () => state && state.entry && { kind: state.kind, id: state.entry.id, label: state.entry.label }, lacks);
   const picker = variantPicker(job, number, (next) => go(`/jobs/${job.job_id}/variants/${next}`, at.query));
   const printing = h("button", { type: "button", class: "no-phone", on: { click: () => window.print() } }, icon("print"), "Print");
   const head = jobHead(job, problem, "timetable", { variant: number, actions: [picker, printing, exporting].filter(Boolean) });
@@ -49,10 +49,10 @@ export async function showTimetable(outlet, at) {
     draw();
   });
   const modes = h("div", { class: "segments", role: "group", "aria-label": "Show as" }, [["grid", "Week"], ["list", "List"]].map(([mode, label]) =>
-    h("button", { type: "button", dataset: { mode }, on: { click: () => {
+    h("button", { type: "button", title: label, dataset: { mode }, on: { click: () => {
       state.mode = mode;
       draw();
-    } } }, icon(mode), label)));
+    } } }, icon(mode), h("span", { class: "sr" }, label))));
   const facts = h("p", { class: "tt-facts", role: "status" });
   const sheet = h("div", { class: "sheet" });
   const details = detailsPanel(model, see, (id) => verdict.filter((text) => mentions(text, id)));
@@ -70,6 +70,12 @@ export async function showTimetable(outlet, at) {
   const wantedKind = kinds.includes(at.query.by) ? at.query.by : kinds[0];
   see(wantedKind, at.query.of && entryOf(model, wantedKind, at.query.of) ? at.query.of : firstOf(wantedKind));
   if (at.query.class && model.classes.has(at.query.class)) details.open(model.classes.get(at.query.class), null);
+
+  function lacks(format) {
+    if (format === "ics" && state && !model.calendar.first_day) return "needs 'first_day' in the problem's calendar";
+    if (format === "solution" && problem?.format !== "ctt") return "only for problems sent as .ctt";
+    return null;
+  }
 
   function see(kind, id) {
     state.kind = kind;

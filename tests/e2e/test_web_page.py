@@ -1,0 +1,303 @@
+"""The web page in a real browser: everything a planner does, from signing in to taking the timetable along.
+
+Speaks to the page as a person does: by labels, names and keys, never by how it is built where a name will do.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Page, expect
+
+from horarium.client import Submitted
+from horarium.university import generate_university
+from schemas.problem.model import Problem
+from services.api.seed import seed_demo
+from tests.e2e.browser import PATIENCE_MS, Scheme, Visit, chromium, visit
+from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for
+from tests.e2e.problems import a_department
+
+# Longer than every wait of these tests: such a job ends because it is stopped or cancelled.
+SEARCH_S = 600
+# Playwright's own patience for one expectation, 5 s, is short for two busy cores.
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running system, the browser, and what the tests look at."""
+
+    system: System
+    browser: Browser
+    problem: Problem
+    problem_file: Path
+    problem_id: str
+    finished: Submitted
+
+    @property
+    def url(self) -> str:
+        return self.system.services.api.url
+
+    def start(self, **options: object) -> Submitted:
+        """A job that searches until somebody ends it."""
+        job = self.system.client.generate(self.problem_id, time_limit_s=SEARCH_S, **options)
+        self.system.running(job)
+        return job
+
+
+@pytest.fixture(scope="module")
+def site(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    problem = generate_university(courses=40, students=400, faculty=60, seed=7)
+    file = tmp_path_factory.mktemp("web") / "university.json"
+    file.write_text(problem.model_dump_json(exclude_none=True, by_alias=True))
+    with chromium() as browser:
+        uploaded = system.client.upload(file.read_bytes())
+        finished = system.client.generate(uploaded["id"], time_limit_s=1, variants=2)
+        system.ended(finished)
+        wait_for("the result to be readable", lambda: len(system.client.job(finished.job_id)["variants"]) == 2)
+        yield Site(system, browser, problem, file, uploaded["id"], finished)
+
+
+def sign_in(page: Page, email: str = EMAIL, password: str = PASSWORD) -> None:
+    page.goto("/")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Timetables", level=1)).to_be_visible()
+
+
+def show(page: Page, address: str) -> None:
+    """Another address within the page, as if typed."""
+    page.evaluate("address => { location.hash = address }", address)
+
+
+def test_from_sign_in_to_export(site: Site) -> None:
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        _a_wrong_password_is_told(visitor)
+        sign_in(page)
+        page.keyboard.press("n")
+        expect(page.get_by_role("heading", name="New timetable")).to_be_visible()
+        _a_bad_problem_is_told_with_places(visitor)
+        job_id = _a_problem_is_dragged_in_and_generated(page, site)
+        _progress_is_live_and_survives_a_reload(page)
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop and keep the best").click()
+        expect(page.get_by_role("heading", name="Stopped on request")).to_be_visible()
+        assert site.system.client.job(job_id)["status"] == "stopped"
+        page.get_by_role("link", name="Timetable", exact=True).click()
+        _the_week_is_read(page, site.problem)
+        _a_room_is_exported(page, site)
+        page.get_by_role("link", name="Compare", exact=True).click()
+        expect(page.get_by_role("row", name=re.compile("total cost"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"of \d+ classes the same"))).to_be_visible()
+        page.get_by_role("link", name="Verdict").click()
+        expect(page.get_by_role("heading", name="Every hard rule is kept")).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in to Horarium")).to_be_visible()
+        page.goto("/#/jobs")
+        expect(page.get_by_role("heading", name="Sign in to Horarium")).to_be_visible()
+
+
+def _a_wrong_password_is_told(visitor: Visit) -> None:
+    visitor.expect(401)
+    page = visitor.page
+    page.goto("/")
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("wrong")
+
+
+def _a_bad_problem_is_told_with_places(visitor: Visit) -> None:
+    visitor.expect(422)
+    bad: dict[str, Any] = a_department()
+    bad["courses"][0]["configs"][0]["subparts"][0]["classes"][0]["instructors"] = ["<img src=x onerror=alert(1)>"]
+    bad["students"][0]["courses"] = ["no-such-course"]
+    page = visitor.page
+    file: FilePayload = {"name": "bad.json", "mimeType": "application/json", "buffer": json.dumps(bad).encode()}
+    page.get_by_label("Drag a problem in").set_input_files(file)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Nothing was stored")
+    expect(alert).to_contain_text("/courses/0/configs/0/subparts/0/classes/0/instructors/0")
+    expect(alert).to_contain_text("/students/0/courses/0")
+    # What a file says is text, also when it looks like markup.
+    expect(alert.get_by_text("<img src=x")).to_be_visible()
+    assert page.locator("main img").count() == 0
+
+
+def _a_problem_is_dragged_in_and_generated(page: Page, site: Site) -> str:
+    page.get_by_label("Drag a problem in").set_input_files(site.problem_file)
+    expect(page.get_by_text("has been checked and stored")).to_be_visible()
+    expect(page.get_by_role("radio", name=re.compile("40 courses"))).to_be_checked()
+    page.get_by_role("spinbutton", name="Time limit").fill("0")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_text("A whole number from 1 to 1800.")).to_be_visible()
+    page.get_by_role("spinbutton", name="Time limit").fill(str(SEARCH_S))
+    page.get_by_role("spinbutton", name="Variants").fill("2")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_enabled()
+    found = re.search(r"/jobs/([0-9a-f-]{36})", page.url)
+    assert found
+    return found[1]
+
+
+def _progress_is_live_and_survives_a_reload(page: Page) -> None:
+    """Both variants have a lane with a score, the curve is drawn, and it is still there after a reload."""
+
+    def is_live() -> None:
+        lanes = page.get_by_role("region", name="Variants").get_by_role("listitem")
+        expect(lanes).to_have_count(2)
+        for lane in lanes.all():
+            expect(lane).to_contain_text(re.compile(r"Improving.*cost [\d,]+", re.DOTALL))
+        expect(
+            page.get_by_role("region", name="Progress").get_by_text(re.compile(r"last report \d+ s ago"))
+        ).to_be_visible()
+
+    is_live()
+    expect(page.locator(".curve-line").first).to_be_visible()
+    words = page.locator(".chart p")
+    expect(words).to_contain_text("Variant 1: from cost")
+    began = re.search(r"Variant 1: from cost ([\d,]+)", words.inner_text() or "")
+    assert began
+    page.reload()
+    is_live()
+    expect(words).to_contain_text(f"Variant 1: from cost {began[1]}")
+
+
+def _the_week_is_read(page: Page, problem: Problem) -> None:
+    """By room at first; by instructor by typing; a class by keyboard alone; back to where one came from."""
+    expect(page.get_by_role("button", name="Room", exact=True)).to_have_attribute("aria-pressed", "true")
+    teacher = next(i for i in problem.instructors if any(i.id in c.instructors for c in _classes(problem)))
+    assert teacher.name
+    page.keyboard.press("2")
+    page.keyboard.press("/")
+    page.keyboard.type(teacher.name)
+    expect(page.get_by_role("listbox").get_by_role("option").first).to_contain_text(teacher.name)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"Instructor {teacher.name} ·")).to_be_visible()
+    meeting = page.locator(".meeting").first
+    meeting.focus()
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("complementary", name="Class")
+    expect(panel).to_contain_text(teacher.name)
+    expect(panel).to_contain_text(re.compile(r"\d+ % of the (room's seats|places)"))
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(meeting).to_be_focused()
+
+
+def _a_room_is_exported(page: Page, site: Site) -> None:
+    """The file that is saved is what the api gives for this room."""
+    page.get_by_role("button", name="Room", exact=True).click()
+    page.get_by_role("button", name="Export").click()
+    dialog = page.get_by_role("dialog", name="Export")
+    with page.expect_download() as download:
+        dialog.get_by_role("link", name="CSV").first.click()
+    text = download.value.path().read_text()
+    name = re.search(r"-room-(.+)\.csv$", download.value.suggested_filename)
+    assert name
+    rows = list(csv.DictReader(text.splitlines()))
+    assert rows
+    assert {row["room"] for row in rows} == {name[1]}
+    dialog.get_by_role("button", name="Close").click()
+
+
+def _classes(problem: Problem) -> Iterator[Any]:
+    for course in problem.courses:
+        for config in course.configs:
+            for subpart in config.subparts:
+                yield from subpart.classes
+
+
+def test_a_job_is_cancelled_after_a_question(site: Site) -> None:
+    job = site.start()
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        sign_in(page)
+        show(page, f"/jobs/{job.job_id}")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+        assert site.system.client.job(job.job_id)["status"] == "running"
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel and discard").click()
+        expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+        assert site.system.client.job(job.job_id)["status"] == "cancelled"
+
+
+def test_a_restart_of_the_services_is_outlived(site: Site) -> None:
+    """The progress service away: the api's word is shown, and the page says so. Both away: it waits, and comes back."""
+    job = site.start()
+    progress, api = site.system.services.progress, site.system.services.api
+    with visit(site.browser, site.url) as visitor:
+        visitor.expect(0, 401, 404, 503)
+        page = visitor.page
+        sign_in(page)
+        show(page, f"/jobs/{job.job_id}")
+        note = page.locator(".connection")
+        expect(page.get_by_text("Improving").first).to_be_visible()
+        try:
+            progress.process.stop()
+            expect(note).to_have_text("Live stream unavailable, asking every 2 s")
+            api.process.stop()
+            expect(note).to_have_text("Reconnecting …")
+        finally:
+            progress.start()
+            api.start()
+        expect(note).to_have_text("")
+        expect(page.get_by_role("button", name="Cancel")).to_be_enabled()
+    site.system.client.control(job.job_id, "cancel")
+
+
+def test_a_viewer_may_look_and_nothing_else(site: Site) -> None:
+    viewer = "viewer@test.example"
+    seed_demo(site.system.stack.addresses.database_url, viewer, PASSWORD, "Test University", role="viewer")
+    job = site.start()
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        sign_in(page, viewer)
+        expect(page.get_by_role("link", name="New", exact=False)).to_have_count(0)
+        show(page, f"/jobs/{job.job_id}")
+        expect(page.get_by_text("Improving").first).to_be_visible()
+        expect(page.get_by_role("button", name=re.compile("Stop|Cancel"))).to_have_count(0)
+    site.system.client.control(job.job_id, "cancel")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_every_view_is_accessible_and_fits(site: Site, scheme: Scheme, width: int) -> None:
+    """axe-core finds nothing serious; nothing has to be scrolled sideways, also on the narrowest phone."""
+    running = site.start(variants=2)
+    with visit(site.browser, site.url, scheme=scheme, width=width) as visitor:
+        page = visitor.page
+        page.goto("/")
+        expect(page.get_by_role("heading", name="Sign in to Horarium")).to_be_visible()
+        visitor.accessible("sign-in")
+        sign_in(page)
+        done = site.finished.job_id
+        views = {
+            "jobs": ("/jobs", "table.jobs tbody tr"),
+            "new": ("/new", ".choice"),
+            "live": (f"/jobs/{running.job_id}", ".lane .good-text"),
+            "result": (f"/jobs/{done}", ".results"),
+            "week": (f"/jobs/{done}/variants/1?as=grid", ".meeting"),
+            "list": (f"/jobs/{done}/variants/1?by=student&as=list", ".agenda-row"),
+            "compare": (f"/jobs/{done}/compare", ".figures"),
+            "verdict": (f"/jobs/{done}/variants/1/violations", ".bars, .outcome"),
+        }
+        for name, (address, sign) in views.items():
+            show(page, address)
+            expect(page.locator(sign).first).to_be_visible()
+            visitor.fits(name)
+            visitor.accessible(name)
+            visitor.picture(f"{name}-{scheme}-{width}")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+        visitor.accessible("keyboard help")
+    site.system.client.control(running.job_id, "cancel")
