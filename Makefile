@@ -17,7 +17,7 @@ PACKAGING := pyproject.toml requirements/local.txt requirements/redis-server.txt
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##### Setting up
 
@@ -91,16 +91,25 @@ down: ## Stop what `make up` left running; the data stays
 ##### Checking
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.warm ## Run all tests, against the embedded servers
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: $(VENV)/.dev $(VENV)/.warm ## Run all tests but the fault suite, against the embedded servers
+	@$(BIN)/python -m pytest -m "not faults" --numprocesses 2 --dist loadfile
+
+.PHONY: test-faults
+test-faults: $(VENV)/.dev $(VENV)/.warm ## Run the fault suite: kill, freeze, starve and mislead everything, on the embedded servers
+	@$(BIN)/python -m pytest -m faults --numprocesses 2 --dist loadfile
 
 .PHONY: test-unit
 test-unit: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
 
 .PHONY: test-kafka
-test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers against Apache Kafka (needs Docker, or Java 17+ and Maven)
+test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers, fault suite too, on Apache Kafka (Docker, or Java 17+ and Maven)
 	@HORARIUM_TEST_BROKER=kafka $(BIN)/python -m pytest tests/integration tests/e2e --numprocesses 2 --dist loadfile
+
+SOAK_MINUTES ?= 60
+.PHONY: soak
+soak: $(VENV)/.dev $(VENV)/.warm ## Faults in random order for SOAK_MINUTES (60); HORARIUM_FAULT_SEED repeats a run
+	@HORARIUM_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest -s tests/e2e/faults/test_random_faults.py
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and formatting

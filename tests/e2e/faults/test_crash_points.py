@@ -10,6 +10,8 @@ from services.runtime.faults import FAULT_POINTS
 from tests.e2e.conftest import wait_for
 from tests.e2e.faults.cluster import Cluster, Death
 
+pytestmark = pytest.mark.faults
+
 KILLED = -signal.SIGKILL
 
 # One job's way through the system, with a crash at every step of it; each service comes back armed with its next one.

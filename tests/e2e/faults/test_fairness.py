@@ -19,6 +19,8 @@ from tests.e2e.conftest import wait_for, whole_system
 from tests.e2e.faults.cluster import FAST, Cluster
 from tests.e2e.problems import a_department
 
+pytestmark = pytest.mark.faults
+
 ORGANISATIONS = 10
 JOBS_EACH = 10
 SLOTS = 4

@@ -9,12 +9,15 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS
 from tests.e2e.conftest import wait_for
 from tests.e2e.faults.cluster import Cluster
 from tests.e2e.kafka_reading import everything_on
+
+pytestmark = pytest.mark.faults
 
 # Each consumer group, with its service and topic.
 GROUPS = {

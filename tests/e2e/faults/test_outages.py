@@ -6,11 +6,14 @@ import json
 from functools import partial
 
 import psycopg
+import pytest
 import redis
 
 from tests.e2e.conftest import wait_for
 from tests.e2e.faults.cluster import Cluster
 from tests.e2e.kafka_reading import everything_on
+
+pytestmark = pytest.mark.faults
 
 SOLVERS = ("solver", "solver-2")
 

@@ -27,6 +27,8 @@ from tests.e2e.faults.test_crash_points import CONTROL_POINT, MINEFIELD
 from tests.e2e.kafka_reading import everything_on
 from tests.stack import chosen_broker
 
+pytestmark = pytest.mark.faults
+
 STEPS = 16
 SOAK_MINUTES = float(os.environ.get("HORARIUM_SOAK_MINUTES", "0"))
 

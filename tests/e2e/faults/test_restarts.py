@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.conftest import wait_for, whole_system
 from tests.e2e.faults.cluster import FAST, Cluster
 
+pytestmark = pytest.mark.faults
+
 # An orderly leave is no failed attempt: the task is handed over with its checkpoint.
 ORDERLY = {"released", "finished"}
 

@@ -20,6 +20,8 @@ from tests.integration.runtime.consuming import (
     until,
 )
 
+pytestmark = pytest.mark.faults
+
 LIMIT = 3
 
 

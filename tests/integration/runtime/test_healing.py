@@ -18,6 +18,8 @@ from services.runtime.settings import RuntimeSettings
 from tests.integration.runtime.consuming import Broker, a_broker, a_control, consuming, metric, settings_for, until
 from tests.stack import chosen_broker
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:

@@ -20,6 +20,8 @@ from deploy.local.stack import LocalStack
 from horarium.commands.topics import apply_topics
 from tests.stack import migrate, private_stack
 
+pytestmark = pytest.mark.faults
+
 # Five seconds are promised, on a machine that has nothing else to do. A request to the broker may take a minute here.
 LEAVES_WITHIN_S = 20.0
 REQUEST_TIMEOUT_S = "60"

@@ -20,6 +20,8 @@ from tests.integration.solver.building import a_long_search, attempt_ends, task_
 from tests.integration.solver.replicas import Solvers, a_world, accepted_by_the_referee, eventually
 from tests.stack import Databases
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[LocalStack]:
