@@ -50,7 +50,14 @@ organizations = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", String(200), nullable=False, unique=True),
     Column("max_running_jobs", Integer, nullable=False, server_default=text("10")),
+    Column("generate_per_hour", Integer, nullable=False, server_default=text("10")),
+    Column("max_open_jobs", Integer, nullable=False, server_default=text("1000"), comment="queued and running"),
+    Column("max_problem_bytes", BigInteger, nullable=False, server_default=text("2147483648"), comment="of all"),
     _created_at(),
+    CheckConstraint(
+        "max_running_jobs >= 0 AND generate_per_hour >= 0 AND max_open_jobs >= 0 AND max_problem_bytes >= 0",
+        name="limits",
+    ),
 )
 
 users = Table(
@@ -61,8 +68,48 @@ users = Table(
     Column("email", String(320), nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
     Column("role", String(20), nullable=False),
+    Column("disabled_at", DateTime(timezone=True), nullable=True, comment="may not sign in since"),
     _created_at(),
     CheckConstraint("role IN ('viewer', 'planner', 'admin')", name="role"),
+)
+
+# One row per refresh token ever handed out; a sign-in begins a family, each renewal adds the successor of the last.
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_sha256", LargeBinary, primary_key=True),
+    Column("family_id", Uuid, nullable=False, index=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("successor_salt", LargeBinary, nullable=False, comment="with the token itself it gives the next one"),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True, comment="the same for the whole family"),
+    Column("used_at", DateTime(timezone=True), nullable=True, comment="first exchanged for its successor"),
+    Column("revoked_at", DateTime(timezone=True), nullable=True),
+    Column("user_agent", String(200), nullable=False, server_default=""),
+    _created_at(),
+)
+
+# Long-lived tokens of programs.
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(100), nullable=False),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True), nullable=True, comment="to the minute"),
+    Column("revoked_at", DateTime(timezone=True), nullable=True),
+    _created_at(),
+)
+
+# Failed sign-ins in a row by account and by network address; both as hashes, because anybody may type anything.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("subject_sha256", LargeBinary, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_failed_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("blocked_until", DateTime(timezone=True), nullable=False),
 )
 
 problems = Table(
@@ -95,9 +142,12 @@ jobs = Table(
     Column("source", String(10), nullable=False),
     Column("requested_by", String(200), nullable=False, server_default=""),
     Column("correlation_id", String(128), nullable=False),
+    # Cleared when an organisation reaches its limit of open jobs and api looks which have ended; see store/limits.py.
+    Column("maybe_open", Boolean, nullable=False, server_default=text("false"), comment="not yet seen to have ended"),
     _created_at(),
     CheckConstraint("source IN ('api', 'event')", name="source"),
     Index("ix_jobs_organization_id_created_at", "organization_id", text("created_at DESC"), text("id DESC")),
+    Index("ix_jobs_maybe_open", "organization_id", postgresql_where=text("maybe_open")),
 )
 
 outbox = Table(
