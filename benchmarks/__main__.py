@@ -1,4 +1,4 @@
-"""`python -m benchmarks [curriculum|university|service]`: measure and print a table in Markdown.
+"""`python -m benchmarks [curriculum|university|service|dispatch]`: measure and print a table in Markdown.
 
 Owns the choice of measurements. Figures of a shared machine are noisy: quote medians, with machine and command.
 """
@@ -8,24 +8,29 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import curriculum, service, university
+from benchmarks import curriculum, dispatch, service, university
+
+_ALL = ["curriculum", "university", "service", "dispatch"]
 
 
 def main() -> int:
     """Parse the command line and run one measurement, or all in turn."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["curriculum", "university", "service"], default=[])
+    parser.add_argument("what", nargs="*", choices=_ALL, default=[])
     parser.add_argument("--seconds", type=float, default=60.0, help="search time per run (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="runs per instance; the median is shown")
+    parser.add_argument("--broker", choices=["embedded", "kafka"], default="embedded", help="of `dispatch`")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    for name in options.what or ["curriculum", "university", "service"]:
+    for name in options.what or _ALL:
         if name == "curriculum":
             curriculum.measure(options.seconds, options.seeds, options.workers)
         elif name == "university":
             university.measure(options.seconds, options.workers)
-        else:
+        elif name == "service":
             service.measure()
+        else:
+            dispatch.measure(options.broker)
     return 0
 
 
