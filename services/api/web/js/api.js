@@ -20,6 +20,8 @@ export class ApiError extends Error {
 }
 
 const UNREACHABLE = { detail: "The server cannot be reached. Check the connection; this page keeps trying." };
+// Here a 401 is the answer itself, not the end of a session.
+const SIGNING_IN = ["/api/auth/login", "/api/auth/refresh"];
 let clockAhead = 0;
 let renewing = null;
 
@@ -32,10 +34,10 @@ export const serverNow = () => Date.now() + clockAhead;
  */
 export async function request(method, path, options = {}) {
   let answer = await send(method, path, options);
-  if (answer.status === 401 && !path.startsWith("/api/auth/") && (await renewed())) {
+  if (answer.status === 401 && !SIGNING_IN.includes(path) && (await renewed())) {
     answer = await send(method, path, options);
   }
-  if (answer.status === 401 && !path.startsWith("/api/auth/login")) {
+  if (answer.status === 401 && !SIGNING_IN.includes(path)) {
     window.dispatchEvent(new CustomEvent("horarium:signed-out"));
   }
   if (!answer.ok) throw await refusal(answer);
@@ -50,7 +52,10 @@ export const post = (path, options) => request("POST", path, options);
 /** A new session from the refresh cookie, where the server has such; one attempt at a time for the whole page. */
 export function renewed() {
   renewing ??= send("POST", "/api/auth/refresh", {})
-    .then((answer) => answer.ok, () => false)
+    .then(
+      (answer) => answer.ok,
+      () => false,
+    )
     .finally(() => {
       renewing = null;
     });
@@ -69,12 +74,14 @@ export async function refusal(answer) {
   return new ApiError(answer.status, body, Number.isNaN(retryAfter) ? null : retryAfter);
 }
 
+// X-Requested-With: what no form or link of another site can send, which proves to the server that it was this page.
 async function send(method, path, { json, body, type, headers = {}, query, signal }) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(query ?? {})) {
-    for (const one of [value].flat()) if (one !== null && one !== undefined && one !== "") url.searchParams.append(name, one);
+    for (const one of [value].flat())
+      if (one !== null && one !== undefined && one !== "") url.searchParams.append(name, one);
   }
-  const sent = { Accept: "application/json, application/problem+json", ...headers };
+  const sent = { Accept: "application/json, application/problem+json", "X-Requested-With": "horarium", ...headers };
   if (json !== undefined) sent["Content-Type"] = "application/json";
   else if (type) sent["Content-Type"] = type;
   try {
@@ -95,7 +102,9 @@ async function send(method, path, { json, body, type, headers = {}, query, signa
   }
 }
 
-/** A key that makes a request safe to send again. `randomUUID` is missing on plain-http hosts other than this machine. */
+/**
+ * A key that makes a request safe to send again. `randomUUID` is missing on plain-http hosts other than this machine.
+ */
 export function idempotencyKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

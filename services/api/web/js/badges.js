@@ -22,7 +22,11 @@ export function statusBadge(status) {
 /** A thin bar with a percentage, for people and for screen readers. */
 export function progressBar(label) {
   const inner = h("div", { class: "meter-in" });
-  const node = h("div", { class: "meter", role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" }, inner);
+  const node = h(
+    "div",
+    { class: "meter", role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" },
+    inner,
+  );
   return {
     node,
     update(value) {

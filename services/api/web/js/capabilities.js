@@ -1,6 +1,6 @@
-// What this server can do, in its own words: read from its OpenAPI document, once. Owns how the document is read, and the
-// two tables that give formats their names. Must not know how anything is shown. A format that the server does not list is
-// not offered; one that this page has no name for is offered by its own.
+// What this server can do, in its own words: read from its OpenAPI document, once. Owns how the document is read, and
+// the two tables that give formats their names. Must not know how anything is shown. A format that the server does not
+// list is not offered; one that this page has no name for is offered by its own.
 
 import { get } from "./api.js";
 
@@ -8,7 +8,11 @@ import { get } from "./api.js";
 const UPLOADS = [
   { ends: [".json"], type: "application/json", name: "native JSON" },
   { ends: [".ctt", ".ectt"], type: "text/plain", name: "ITC-2007 .ctt" },
-  { ends: [".xlsx"], type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", name: "Excel workbook" },
+  {
+    ends: [".xlsx"],
+    type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    name: "Excel workbook",
+  },
   { ends: [".zip"], type: "application/zip", name: "CSV files in a .zip" },
   { ends: [".xml"], type: "application/xml", name: "ITC-2019 XML" },
 ];
@@ -46,17 +50,24 @@ function read(document) {
   const parameters = (variant?.parameters ?? []).filter((parameter) => parameter.in === "query");
   const formats = schemas.VariantFormat?.enum ?? ["json"];
   const generate = schemas.GenerateRequest?.properties ?? {};
-  const bound = (name, otherwise) => ({ min: generate[name]?.minimum ?? otherwise[0], max: generate[name]?.maximum ?? otherwise[1], default: generate[name]?.default ?? otherwise[2] });
+  const bound = (name, otherwise) => ({
+    min: generate[name]?.minimum ?? otherwise[0],
+    max: generate[name]?.maximum ?? otherwise[1],
+    default: generate[name]?.default ?? otherwise[2],
+  });
   return {
     uploads: UPLOADS.filter(({ type }) => types.includes(type)),
     anyType: types.includes(UNNAMED) ? UNNAMED : null,
     templates: Object.keys(document.paths ?? {}).some((path) => path.startsWith("/api/problems/templates")),
-    exports: Object.keys(EXPORTS).filter((name) => formats.includes(name)).concat(formats.filter((name) => !EXPORTS[name])).map((name) => ({
-      name,
-      label: EXPORTS[name]?.[0] ?? name.toUpperCase(),
-      use: EXPORTS[name]?.[1] ?? "",
-      wholeOnly: WHOLE_ONLY.has(name),
-    })),
+    exports: Object.keys(EXPORTS)
+      .filter((name) => formats.includes(name))
+      .concat(formats.filter((name) => !EXPORTS[name]))
+      .map((name) => ({
+        name,
+        label: EXPORTS[name]?.[0] ?? name.toUpperCase(),
+        use: EXPORTS[name]?.[1] ?? "",
+        wholeOnly: WHOLE_ONLY.has(name),
+      })),
     views: parameters.map((parameter) => parameter.name).filter((name) => name !== "format"),
     limits: {
       variants: bound("variants", [1, 8, 1]),

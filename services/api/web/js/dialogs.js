@@ -1,5 +1,5 @@
-// Asking and telling: confirmations, the help page, short notes. Owns modal dialogs and the notes' corner. Must not know
-// what is asked or told.
+// Asking and telling: confirmations, the help page, short notes. Owns modal dialogs and the notes' corner. Must not
+// know what is asked or told.
 
 import { append, h } from "./dom.js";
 import { icon } from "./icons.js";
@@ -32,13 +32,17 @@ export function confirmed({ title, text, yes, danger = false }) {
     let answer = false;
     const no = h("button", { type: "button" }, "Go back");
     const go = h("button", { type: "button", class: danger ? "danger" : "primary" }, yes);
-    const dialog = openDialog(title, [h("p", {}, text), h("div", { class: "actions end" }, no, go)], { className: "ask" });
+    const dialog = openDialog(title, [h("p", {}, text), h("div", { class: "actions end" }, no, go)], {
+      className: "ask",
+    });
     no.addEventListener("click", () => dialog.close());
     go.addEventListener("click", () => {
       answer = true;
       dialog.close();
     });
     dialog.addEventListener("close", () => resolve(answer));
+    // What is asked about may be gone with the view.
+    window.addEventListener("horarium:view-left", () => dialog.close(), { once: true });
     no.focus();
   });
 }
@@ -56,8 +60,10 @@ export function errorBox(error, { retry = null } = {}) {
   const box = h("div", { class: "error-box", role: "alert" }, icon("warn"));
   const text = h("div", {}, h("p", { class: "strong" }, error.message));
   if (error.errors?.length) text.append(findings(error.errors));
-  if (error.correlationId) text.append(h("p", { class: "hint" }, "Quote when asking for help: ", h("code", {}, error.correlationId)));
-  if (retry) text.append(h("div", { class: "actions" }, h("button", { type: "button", on: { click: retry } }, "Try again")));
+  if (error.correlationId)
+    text.append(h("p", { class: "hint" }, "Quote when asking for help: ", h("code", {}, error.correlationId)));
+  if (retry)
+    text.append(h("div", { class: "actions" }, h("button", { type: "button", on: { click: retry } }, "Try again")));
   append(box, [text]);
   return box;
 }

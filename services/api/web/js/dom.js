@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * An HTML element. `props`: `class`, `dataset`, `css` (custom properties and styles), `on` (listeners), and attributes;
- * `true` sets an empty attribute, `false`, `null` and `undefined` leave it out. Children: nodes, texts, arrays, or nothing.
+ * `true` sets an empty attribute, `false`, `null` and `undefined` leave it out. Children: nodes, texts, arrays, nothing.
  */
 export function h(tag, props = {}, ...children) {
   return build(document.createElement(tag), props, children);

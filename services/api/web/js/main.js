@@ -1,5 +1,5 @@
-// The page, put together. Owns which view stands at which address and what happens when nobody is signed in (any more).
-// Must not do the work of a view.
+// The page, put together. Owns which view stands at which address and what happens when nobody is signed in (any
+// more). Must not do the work of a view.
 
 import { ApiError } from "./api.js";
 import { errorBox, note } from "./dialogs.js";
@@ -62,10 +62,18 @@ window.addEventListener("horarium:signed-out", () => {
 window.addEventListener("horarium:view-failed", ({ detail: { error, outlet } }) => {
   if (error instanceof ApiError && error.status === 401) return;
   if (!(error instanceof ApiError)) console.error(error);
-  const said = error instanceof ApiError ? error : new Error("Something went wrong on this page. Reload it; if it stays so, tell us what you did.");
+  const said =
+    error instanceof ApiError
+      ? error
+      : new Error("Something went wrong on this page. Reload it; if it stays so, tell us what you did.");
   outlet.replaceChildren(
-    h("div", { class: "page narrow" }, h("h1", { tabindex: "-1" }, error.status === 404 ? "Not found" : "This could not be shown"),
-      errorBox(said, { retry: again }), h("p", {}, h("a", { href: link("/jobs") }, "All timetables"))),
+    h(
+      "div",
+      { class: "page narrow" },
+      h("h1", { tabindex: "-1" }, error.status === 404 ? "Not found" : "This could not be shown"),
+      errorBox(said, { retry: again }),
+      h("p", {}, h("a", { href: link("/jobs") }, "All timetables")),
+    ),
   );
 });
 

@@ -1,5 +1,5 @@
-// The organisation's problems as the page knows them: names for job lists, and pages of the list. Owns the cache of names.
-// Must not know how anything is shown.
+// The organisation's problems as the page knows them: names for job lists, and pages of the list. Owns the cache of
+// names. Must not know how anything is shown.
 
 import { get } from "./api.js";
 
@@ -37,7 +37,17 @@ export async function problemsOf(ids, signal) {
 }
 
 // What of a problem's summary is shown, in which order.
-const SHOWN = ["courses", "classes", "rooms", "instructors", "students", "course_requests", "curricula", "distributions", "weeks"];
+const SHOWN = [
+  "courses",
+  "classes",
+  "rooms",
+  "instructors",
+  "students",
+  "course_requests",
+  "curricula",
+  "distributions",
+  "weeks",
+];
 
 /** The counts worth telling, as [what, how many]. */
 export function counts(problem) {

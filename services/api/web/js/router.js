@@ -1,15 +1,18 @@
-// Addresses within the page, after the `#`: which view, of what, seen how. Owns their form, the life of a view and where
-// the focus goes. Must not know what views show. Every state worth a link or a reload is in the address.
+// Addresses within the page, after the `#`: which view, of what, seen how. Owns their form, the life of a view and
+// where the focus goes. Must not know what views show. Every state worth a link or a reload is in the address.
 
 const views = [];
 let outlet = null;
 let current = null;
 let guard = () => true;
 
-/** `pattern`: "/jobs/:job/variants/:variant". A view is `show(outlet, route)`; `route.signal` is aborted when it is left. */
+/**
+ * `pattern`: "/jobs/:job/variants/:variant". A view is `show(outlet, route)`; `route.signal` is aborted when it is
+ * left.
+ */
 export function route(pattern, show) {
   const names = [];
-  const source = pattern.replace(/:([a-z]+)/g, (_, name) => (names.push(name), "([^/]+)"));
+  const source = pattern.replace(/:([a-z]+)/g, (_, name) => (names.push(name), "([\\w-]+)"));
   views.push({ expression: new RegExp(`^${source}$`), names, show });
 }
 
@@ -38,8 +41,8 @@ export function go(path, query) {
   else location.hash = target;
 }
 
-/** Note in the address how the present view is seen now, without leaving it and without a step back in the history. */
-export function note(query) {
+/** Tell in the address how the present view is seen now, without leaving it and without a step back in the history. */
+export function noteInAddress(query) {
   const { path } = parse();
   history.replaceState(null, "", link(path, query));
 }
@@ -50,6 +53,7 @@ export const again = () => render(true);
 async function render(moveFocus) {
   const { path, query } = parse();
   current?.abort();
+  window.dispatchEvent(new CustomEvent("horarium:view-left"));
   const controller = new AbortController();
   current = controller;
   if (!guard(path)) return;
@@ -58,7 +62,7 @@ async function render(moveFocus) {
     go("/jobs");
     return;
   }
-  const parameters = Object.fromEntries(found.view.names.map((name, n) => [name, decodeURIComponent(found.match[n + 1])]));
+  const parameters = Object.fromEntries(found.view.names.map((name, n) => [name, found.match[n + 1]]));
   outlet.replaceChildren();
   window.scrollTo(0, 0);
   document.documentElement.dataset.view = path.split("/")[1];

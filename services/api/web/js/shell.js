@@ -18,8 +18,12 @@ export function drawBar(onSignOut) {
     h("img", { src: "/web/logo.svg", alt: "", width: "24", height: "24" }),
     h("span", {}, "Horarium"),
   );
-  const help = h("button", { type: "button", class: "quiet square", title: "Keyboard (?)", on: { click: showHelp } },
-    icon("help"), h("span", { class: "sr" }, "Keyboard shortcuts"));
+  const help = h(
+    "button",
+    { type: "button", class: "quiet square", title: "Keyboard (?)", on: { click: showHelp } },
+    icon("help"),
+    h("span", { class: "sr" }, "Keyboard shortcuts"),
+  );
   const tools = h("div", { class: "tools" });
   if (!me) {
     tools.append(themeSwitch(), help);
@@ -32,10 +36,18 @@ export function drawBar(onSignOut) {
     h("a", { href: link("/jobs"), dataset: { place: "/jobs" } }, "Timetables"),
     mayPlan() && h("a", { href: link("/new"), dataset: { place: "/new" } }, icon("plus"), "New"),
   );
-  const out = h("button", { type: "button", class: "quiet square", title: "Sign out", on: { click: onSignOut } },
-    icon("out"), h("span", { class: "sr" }, "Sign out"));
-  const who = h("div", { class: "who", title: `${me.email}, ${me.role}` },
-    h("span", { class: "who-name" }, me.email), h("span", { class: "who-where" }, `${me.organization} · ${me.role}`));
+  const out = h(
+    "button",
+    { type: "button", class: "quiet square", title: "Sign out", on: { click: onSignOut } },
+    icon("out"),
+    h("span", { class: "sr" }, "Sign out"),
+  );
+  const who = h(
+    "div",
+    { class: "who", title: `${me.email}, ${me.role}` },
+    h("span", { class: "who-name" }, me.email),
+    h("span", { class: "who-where" }, `${me.organization} · ${me.role}`),
+  );
   tools.append(who, themeSwitch(), help, out);
   fill(bar(), brand, places, tools);
   markPlace();

@@ -11,16 +11,34 @@ export function showSignIn(outlet, at, entered) {
     return;
   }
   document.title = "Sign in · Horarium";
-  const email = h("input", { id: "email", name: "email", type: "email", autocomplete: "username", required: true, maxlength: "320" });
-  const password = h("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true, maxlength: "1024" });
+  const email = h("input", {
+    id: "email",
+    name: "email",
+    type: "email",
+    autocomplete: "username",
+    required: true,
+    maxlength: "320",
+  });
+  const password = h("input", {
+    id: "password",
+    name: "password",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    maxlength: "1024",
+  });
   const button = h("button", { type: "submit", class: "primary wide" }, "Sign in");
   const said = h("div", { class: "form-said", role: "alert" });
-  const form = h("form", { class: "card sign-in", on: { submit } },
+  const form = h(
+    "form",
+    { class: "card sign-in", on: { submit } },
     h("img", { src: "/web/logo.svg", alt: "", width: "44", height: "44" }),
     h("h1", { tabindex: "-1" }, "Sign in to Horarium"),
     h("label", { class: "field", for: "email" }, h("span", {}, "E-mail"), email),
     h("label", { class: "field", for: "password" }, h("span", {}, "Password"), password),
-    said, button);
+    said,
+    button,
+  );
   outlet.append(h("div", { class: "centre" }, form));
   email.focus();
 

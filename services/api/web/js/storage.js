@@ -1,5 +1,6 @@
-// What the browser keeps for this page: choices for ever, a job's curve for the tab's life. Owns key names and what to do
-// where storage is full or switched off: go on without. Must not know what is kept, and is never given anything secret.
+// What the browser keeps for this page: choices for ever, a job's curve for the tab's life. Owns key names and what to
+// do where storage is full or switched off: go on without. Must not know what is kept, and is never given anything
+// secret.
 
 const PREFIX = "horarium.";
 

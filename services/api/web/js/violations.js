@@ -1,5 +1,5 @@
-// The verdict on a variant: hard violations, classes without a place, requests that were not met. Owns the lists. Must not
-// know how they were counted: the referee's words are shown as they are.
+// The verdict on a variant: hard violations, classes without a place, requests that were not met. Owns the lists. Must
+// not know how they were counted: the referee's words are shown as they are.
 
 import { get } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -15,7 +15,7 @@ const AT_A_TIME = 100;
 const WORDS = /[\p{L}\p{N}][\p{L}\p{N}_.:/-]*[\p{L}\p{N}]|[\p{L}\p{N}]/gu;
 
 /** Whether a sentence of the referee names this class. */
-export const mentions = (text, id) => text.includes(`'${id}'`) || text.includes(`${id} (`);
+export const mentions = (text, id) => text.includes(`'${id}'`) || (text.match(WORDS) ?? []).includes(id);
 
 export async function showViolations(outlet, at) {
   const number = Number(at.variant);
@@ -24,7 +24,11 @@ export async function showViolations(outlet, at) {
   const variant = job.variants.find((one) => one.variant === number);
   const picker = variantPicker(job, number, (next) => go(`/jobs/${job.job_id}/variants/${next}/violations`));
   const head = jobHead(job, problem, "violations", { variant: number, actions: [picker].filter(Boolean) });
-  const body = h("div", { class: "stack" }, h("p", { class: "busy" }, icon("spin", "turning"), "Fetching the timetable …"));
+  const body = h(
+    "div",
+    { class: "stack" },
+    h("p", { class: "busy" }, icon("spin", "turning"), "Fetching the timetable …"),
+  );
   outlet.append(h("div", { class: "page wide" }, head.node, body));
   if (!variant) {
     fill(body, h("p", {}, "There is no such variant."));
@@ -33,18 +37,52 @@ export async function showViolations(outlet, at) {
   const model = await loadTimetable(job.job_id, number, at.signal);
   const { hard_violations: hard, hard: byRule } = variant.score;
   const base = `/jobs/${job.job_id}/variants/${number}`;
-  const toClass = (id, text = id) => h("a", { href: link(base, { by: "course", of: model.classes.get(id).course, class: id }) }, text);
+  const toClass = (id, text = id) =>
+    h("a", { href: link(base, { by: "course", of: model.classes.get(id).course, class: id }) }, text);
   const linked = (text) => linkIds(text, model, toClass);
   const { unplaced = [], unsectioned = [] } = model.timetable;
-  fill(body,
-    h("section", { class: `card outcome ${hard ? "warn" : "good"}` }, icon(hard ? "warn" : "check"),
-      h("div", {}, h("h2", {}, hard ? many(hard, "hard violation") : "Every hard rule is kept"),
-        h("p", {}, hard ? Object.entries(byRule).map(([rule, times]) => `${plain(rule)} ${count(times)}`).join(" · ") : "Recounted by a referee that shares no code with the search."))),
-    longList("Hard violations", variant.violations, (text) => h("li", {}, linked(text)), hard > variant.violations.length ? `The first ${count(variant.violations.length)} of ${count(hard)} are listed.` : ""),
-    longList("Classes without a place", unplaced, (one) => h("li", {}, model.classes.has(one.class) ? toClass(one.class) : one.class, `: ${one.reason}`)),
+  fill(
+    body,
+    h(
+      "section",
+      { class: `card outcome ${hard ? "warn" : "good"}` },
+      icon(hard ? "warn" : "check"),
+      h(
+        "div",
+        {},
+        h("h2", {}, hard ? many(hard, "hard violation") : "Every hard rule is kept"),
+        h(
+          "p",
+          {},
+          hard
+            ? Object.entries(byRule)
+                .map(([rule, times]) => `${plain(rule)} ${count(times)}`)
+                .join(" · ")
+            : "Recounted by a referee that shares no code with the search.",
+        ),
+      ),
+    ),
+    longList(
+      "Hard violations",
+      variant.violations,
+      (text) => h("li", {}, linked(text)),
+      hard > variant.violations.length
+        ? `The first ${count(variant.violations.length)} of ${count(hard)} are listed.`
+        : "",
+    ),
+    longList("Classes without a place", unplaced, (one) =>
+      h("li", {}, model.classes.has(one.class) ? toClass(one.class) : one.class, `: ${one.reason}`),
+    ),
     longList("Course requests that could not be met", unsectioned, (one) =>
-      h("li", {}, h("a", { href: link(base, { by: "student", of: one.student }) }, one.student), ` without ${one.course}: ${one.reason}`)),
-    costs(variant));
+      h(
+        "li",
+        {},
+        h("a", { href: link(base, { by: "student", of: one.student }) }, one.student),
+        ` without ${one.course}: ${one.reason}`,
+      ),
+    ),
+    costs(variant),
+  );
 }
 
 /** The sentence with every id that is a class, room or instructor as a link to its place in the timetable. */
@@ -67,28 +105,71 @@ function longList(title, items, row, hint = "") {
   let wanted = items;
   const list = h("ul", { class: "reasons long" });
   const more = h("button", { type: "button", on: { click: grow } }, "Show more");
-  const filter = items.length > 15 && h("input", { type: "search", class: "search", placeholder: "Filter …", "aria-label": `Filter: ${title}`, on: { input: () => {
-    const text = filter.value.toLowerCase();
-    wanted = items.filter((item) => JSON.stringify(item).toLowerCase().includes(text));
-    shown = 0;
-    list.replaceChildren();
-    grow();
-  } } });
+  const filter =
+    items.length > 15 &&
+    h("input", {
+      type: "search",
+      class: "search",
+      placeholder: "Filter …",
+      "aria-label": `Filter: ${title}`,
+      on: {
+        input: () => {
+          const text = filter.value.toLowerCase();
+          wanted = items.filter((item) => JSON.stringify(item).toLowerCase().includes(text));
+          shown = 0;
+          list.replaceChildren();
+          grow();
+        },
+      },
+    });
   function grow() {
     list.append(...wanted.slice(shown, shown + AT_A_TIME).map(row));
     shown += AT_A_TIME;
     more.hidden = shown >= wanted.length;
   }
   grow();
-  return h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, `${title} `, h("span", { class: "hint" }, count(items.length))), filter),
-    hint && h("p", { class: "hint" }, hint), list, more);
+  return h(
+    "section",
+    { class: "card" },
+    h(
+      "div",
+      { class: "card-head" },
+      h("h2", {}, `${title} `, h("span", { class: "hint" }, count(items.length))),
+      filter,
+    ),
+    hint && h("p", { class: "hint" }, hint),
+    list,
+    more,
+  );
 }
 
 function costs(variant) {
-  const entries = Object.entries(variant.score.cost).filter(([, cost]) => cost).sort((a, b) => b[1] - a[1]);
+  const entries = Object.entries(variant.score.cost)
+    .filter(([, cost]) => cost)
+    .sort((a, b) => b[1] - a[1]);
   const top = Math.max(1, ...entries.map(([, cost]) => cost));
-  return h("section", { class: "card" }, h("h2", {}, "Cost by part ", h("span", { class: "hint" }, count(variant.score.total))),
-    entries.length ? h("ul", { class: "bars" }, entries.map(([part, cost]) => h("li", {}, h("span", {}, plain(part)),
-      h("span", { class: "bar-track", "aria-hidden": "true" }, h("span", { css: { "inline-size": `${(cost / top) * 100}%` } })), h("span", { class: "number" }, count(cost)))))
-      : h("p", {}, "Nothing costs anything: this is as good as it gets."));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Cost by part ", h("span", { class: "hint" }, count(variant.score.total))),
+    entries.length
+      ? h(
+          "ul",
+          { class: "bars" },
+          entries.map(([part, cost]) =>
+            h(
+              "li",
+              {},
+              h("span", {}, plain(part)),
+              h(
+                "span",
+                { class: "bar-track", "aria-hidden": "true" },
+                h("span", { css: { "inline-size": `${(cost / top) * 100}%` } }),
+              ),
+              h("span", { class: "number" }, count(cost)),
+            ),
+          ),
+        )
+      : h("p", {}, "Nothing costs anything: this is as good as it gets."),
+  );
 }

@@ -66,7 +66,10 @@ export function bytes(number) {
   return `${(number / 1e6).toFixed(number < 1e7 ? 1 : 0)} MB`;
 }
 
-/** The API's snake_case and CamelCase words, readable: "room_conflict" and "SameRoom" become "room conflict", "same room". */
+/**
+ * The API's snake_case and CamelCase words, readable: "room_conflict" and "SameRoom" become "room conflict", "same
+ * room".
+ */
 export function plain(word) {
   return word
     .replaceAll("_", " ")

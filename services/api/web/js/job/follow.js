@@ -1,5 +1,5 @@
-// Following a job: the progress service's event stream, and the api's own answer every two seconds while there is none.
-// Owns connecting, resuming (Last-Event-ID) and backing off. Must not know how anything is shown.
+// Following a job: the progress service's event stream, and the api's own answer every two seconds while there is
+// none. Owns connecting, resuming (Last-Event-ID) and backing off. Must not know how anything is shown.
 //
 // The stream is read with fetch, not EventSource: only so can it be told an expired session (401) from a restart, send
 // the last id after a reload, and keep to Retry-After.
@@ -47,8 +47,15 @@ export async function follow(job, memory, tell, signal) {
     signal.addEventListener("abort", stopGuard);
     let alarm = setTimeout(stopGuard, SILENCE_MS);
     try {
-      const headers = { Accept: "text/event-stream", ...(memory.lastEventId ? { "Last-Event-ID": memory.lastEventId } : {}) };
-      const answer = await fetch(new URL(`${job.progress_url}/events`, location.origin), { headers, credentials: "include", signal: guard.signal });
+      const headers = {
+        Accept: "text/event-stream",
+        ...(memory.lastEventId ? { "Last-Event-ID": memory.lastEventId } : {}),
+      };
+      const answer = await fetch(new URL(`${job.progress_url}/events`, location.origin), {
+        headers,
+        credentials: "include",
+        signal: guard.signal,
+      });
       if (answer.status === 204) {
         over = true;
         return null;
@@ -110,9 +117,17 @@ export function pictureOf(job) {
     progress: job.percent,
     stage: null,
     message: job.error?.message ?? "",
-    timestamp: job.progress?.map((variant) => variant.reported_at).sort().at(-1) ?? job.updated_at,
+    timestamp:
+      job.progress
+        ?.map((variant) => variant.reported_at)
+        .sort()
+        .at(-1) ?? job.updated_at,
     variants_expected: job.options.variants,
-    variants: (job.progress ?? []).map((variant) => ({ ...variant, progress: variant.percent, timestamp: variant.reported_at })),
+    variants: (job.progress ?? []).map((variant) => ({
+      ...variant,
+      progress: variant.percent,
+      timestamp: variant.reported_at,
+    })),
     best_score: job.best_score,
     best_variant: job.best_variant,
     control: job.control,

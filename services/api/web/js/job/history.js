@@ -31,7 +31,8 @@ export function costHistory(jobId) {
       points.push([seconds, variant.score.total, variant.score.hard_violations]);
       if (points.length > MOST_POINTS) variants.set(variant.variant, thinned(points));
       else variants.set(variant.variant, points);
-      if (variant.lower_bound !== null && variant.lower_bound !== undefined) bounds.set(variant.variant, variant.lower_bound);
+      if (variant.lower_bound !== null && variant.lower_bound !== undefined)
+        bounds.set(variant.variant, variant.lower_bound);
       news = true;
     }
     if (Date.now() - savedAt > SAVE_EVERY_MS) save();

@@ -1,4 +1,5 @@
-// One lane for each variant: stage, share, attempt, worker, score, time. Owns their look. Must not know how reports arrive.
+// One lane for each variant: stage, share, attempt, worker, score, time. Owns their look. Must not know how reports
+// arrive.
 
 import { serverNow } from "../api.js";
 import { progressBar } from "../badges.js";
@@ -10,7 +11,11 @@ const LATE_S = 15;
 /** `{node, update(picture), tick()}`. */
 export function lanes(job) {
   const shown = Array.from({ length: job.options.variants }, (_, n) => lane(n + 1, job.options.variants));
-  const node = h("ol", { class: "lanes" }, shown.map((one) => one.node));
+  const node = h(
+    "ol",
+    { class: "lanes" },
+    shown.map((one) => one.node),
+  );
   return {
     node,
     tick: () => shown.forEach((one) => one.tick()),
@@ -25,14 +30,31 @@ function lane(number, of) {
   const bar = progressBar(`Progress of variant ${number}`);
   const share = h("span", { class: "number share" });
   const stage = h("span", { class: "lane-stage" }, "waiting");
-  const steps = h("span", { class: "steps", "aria-hidden": "true" }, STAGES.map((name) => h("i", { title: name })));
+  const steps = h(
+    "span",
+    { class: "steps", "aria-hidden": "true" },
+    STAGES.map((name) => h("i", { title: name })),
+  );
   const score = h("div", { class: "lane-score" }, h("span", { class: "hint" }, "no timetable yet"));
   const facts = h("div", { class: "lane-facts hint" });
   let report = null;
   let ended = false;
-  const node = h("li", { class: `lane v${number}` },
-    h("div", { class: "lane-head" }, h("span", { class: "swatch", "aria-hidden": "true" }), h("span", { class: "strong" }, of > 1 ? `Variant ${number}` : "The only variant"), steps, stage, share),
-    bar.node, score, facts);
+  const node = h(
+    "li",
+    { class: `lane v${number}` },
+    h(
+      "div",
+      { class: "lane-head" },
+      h("span", { class: "swatch", "aria-hidden": "true" }),
+      h("span", { class: "strong" }, of > 1 ? `Variant ${number}` : "The only variant"),
+      steps,
+      stage,
+      share,
+    ),
+    bar.node,
+    score,
+    facts,
+  );
 
   function update(variant, over) {
     report = { ...variant, worker: variant.worker ?? report?.worker };
@@ -69,6 +91,8 @@ function scoreOf({ score, lower_bound: bound, gap }) {
   return [
     h("span", { class: "lane-cost" }, h("span", { class: "hint" }, "cost "), h("strong", {}, count(score.total))),
     h("span", { class: hard ? "bad-text" : "good-text" }, hard ? `${count(hard)} hard` : "no hard violations"),
-    bound !== null && bound !== undefined && h("span", { class: "hint" }, `bound ${count(bound)}${gap ? `, gap ${(gap * 100).toFixed(1)} %` : ""}`),
+    bound !== null &&
+      bound !== undefined &&
+      h("span", { class: "hint" }, `bound ${count(bound)}${gap ? `, gap ${(gap * 100).toFixed(1)} %` : ""}`),
   ];
 }

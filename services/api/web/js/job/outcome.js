@@ -1,4 +1,5 @@
-// How a job ended: in words, with reasons, and as finished variants. Owns the wording of ends. Must not know anything live.
+// How a job ended: in words, with reasons, and as finished variants. Owns the wording of ends. Must not know anything
+// live.
 
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
@@ -10,11 +11,46 @@ export function outcomeCard(job) {
   const [tone, sign, title, text] = ending(job);
   const reasons = job.infeasibility?.reasons ?? [];
   const details = job.error?.details ?? [];
-  return h("section", { class: `card outcome ${tone}`, "aria-label": "Outcome" }, icon(sign),
-    h("div", {}, h("h2", {}, title), h("p", {}, text),
-      reasons.length > 0 && [h("h3", { class: "label" }, job.infeasibility.proven ? "Proven reasons" : "What stood in the way"), h("ul", { class: "reasons" }, reasons.map((reason) => h("li", {}, reason)))],
-      details.length > 0 && h("ul", { class: "reasons" }, details.map((detail) => h("li", {}, Object.entries(detail).map(([name, value]) => [name === "pointer" ? h("code", {}, value) : value, " "])))),
-      job.error?.code && h("p", { class: "hint" }, "Error code ", h("code", {}, job.error.code), " · quote ", h("code", {}, job.correlation_id))));
+  return h(
+    "section",
+    { class: `card outcome ${tone}`, "aria-label": "Outcome" },
+    icon(sign),
+    h(
+      "div",
+      {},
+      h("h2", {}, title),
+      h("p", {}, text),
+      reasons.length > 0 && [
+        h("h3", { class: "label" }, job.infeasibility.proven ? "Proven reasons" : "What stood in the way"),
+        h(
+          "ul",
+          { class: "reasons" },
+          reasons.map((reason) => h("li", {}, reason)),
+        ),
+      ],
+      details.length > 0 &&
+        h(
+          "ul",
+          { class: "reasons" },
+          details.map((detail) =>
+            h(
+              "li",
+              {},
+              Object.entries(detail).map(([name, value]) => [name === "pointer" ? h("code", {}, value) : value, " "]),
+            ),
+          ),
+        ),
+      job.error?.code &&
+        h(
+          "p",
+          { class: "hint" },
+          "Error code ",
+          h("code", {}, job.error.code),
+          " · quote ",
+          h("code", {}, job.correlation_id),
+        ),
+    ),
+  );
 }
 
 function ending(job) {
@@ -25,13 +61,27 @@ function ending(job) {
     case "completed":
       return ["good", "check", `Completed${after}`, `${best} Recounted by an independent referee.`];
     case "stopped":
-      return job.variants.length ? ["good", "stop", `Stopped on request${after}`, `${best} The best timetable found until then is kept.`]
+      return job.variants.length
+        ? ["good", "stop", `Stopped on request${after}`, `${best} The best timetable found until then is kept.`]
         : ["quiet", "stop", "Stopped before anything was found", "There is no timetable. Ask again with more time."];
     case "timed_out":
-      return ["warn", "clock", `The time limit ended the job${after}`, job.variants.length ? `${best} The best timetable found until then is kept.` : "Nothing was found in that time. Ask again with more time, or look at the problem's rules."];
+      return [
+        "warn",
+        "clock",
+        `The time limit ended the job${after}`,
+        job.variants.length
+          ? `${best} The best timetable found until then is kept.`
+          : "Nothing was found in that time. Ask again with more time, or look at the problem's rules.",
+      ];
     case "infeasible":
-      return ["warn", "warn", job.infeasibility?.proven ? "No timetable can keep every hard rule" : "No timetable was found that keeps every hard rule",
-        `${best} ${job.variants.length ? "The best one found is kept, and the verdict lists what it breaks." : ""}`];
+      return [
+        "warn",
+        "warn",
+        job.infeasibility?.proven
+          ? "No timetable can keep every hard rule"
+          : "No timetable was found that keeps every hard rule",
+        `${best} ${job.variants.length ? "The best one found is kept, and the verdict lists what it breaks." : ""}`,
+      ];
     case "cancelled":
       return ["quiet", "cross", "Cancelled", "What had been found was discarded."];
     default:
@@ -42,27 +92,74 @@ function ending(job) {
 /** The finished variants, best first. */
 export function resultsCard(job) {
   if (!job.variants.length) return null;
-  const ranked = [...job.variants].sort((a, b) => a.score.hard_violations - b.score.hard_violations || a.score.total - b.score.total);
+  const ranked = [...job.variants].sort(
+    (a, b) => a.score.hard_violations - b.score.hard_violations || a.score.total - b.score.total,
+  );
   const base = `/jobs/${job.job_id}`;
-  return h("section", { class: "card", "aria-labelledby": "results-title" },
-    h("div", { class: "card-head" }, h("h2", { id: "results-title" }, job.variants.length > 1 ? "Timetables" : "The timetable"),
-      job.variants.length > 1 && h("a", { class: "button", href: link(`${base}/compare`) }, icon("swap"), "Compare")),
-    h("ul", { class: "results" }, ranked.map((variant) => h("li", {},
-      h("a", { class: "result-open", href: link(`${base}/variants/${variant.variant}`) },
-        h("span", { class: `swatch v${variant.variant}`, "aria-hidden": "true" }),
-        h("span", { class: "strong" }, `Variant ${variant.variant}`),
-        variant.variant === job.best_variant && h("span", { class: "badge good" }, "best"),
-        variant.optimal && h("span", { class: "badge good" }, "proven optimal")),
-      h("span", { class: "result-cost" }, h("span", { class: "hint" }, "cost "), h("strong", {}, count(variant.score.total)),
-        variant.lower_bound !== null && h("span", { class: "hint" }, ` · bound ${count(variant.lower_bound)}`)),
-      h("a", { class: variant.score.hard_violations ? "bad-text" : "good-text", href: link(`${base}/variants/${variant.variant}/violations`) },
-        variant.score.hard_violations ? many(variant.score.hard_violations, "hard violation") : "no hard violations"),
-      h("span", { class: "hint parts" }, parts(variant.score.cost)),
-      h("span", { class: "hint" }, `${variant.provenance.method} · seed ${variant.provenance.seed} · ${duration(variant.elapsed_s)}`)))));
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "results-title" },
+    h(
+      "div",
+      { class: "card-head" },
+      h("h2", { id: "results-title" }, job.variants.length > 1 ? "Timetables" : "The timetable"),
+      job.variants.length > 1 && h("a", { class: "button", href: link(`${base}/compare`) }, icon("swap"), "Compare"),
+    ),
+    h(
+      "ul",
+      { class: "results" },
+      ranked.map((variant) =>
+        h(
+          "li",
+          {},
+          h(
+            "div",
+            { class: "result-open" },
+            h("span", { class: `swatch v${variant.variant}`, "aria-hidden": "true" }),
+            h(
+              "a",
+              { class: "strong", href: link(`${base}/variants/${variant.variant}`) },
+              `Variant ${variant.variant}`,
+            ),
+            variant.variant === job.best_variant && h("span", { class: "badge good" }, "best"),
+            variant.optimal && h("span", { class: "badge good" }, "proven optimal"),
+          ),
+          h(
+            "span",
+            { class: "result-cost" },
+            h("span", { class: "hint" }, "cost "),
+            h("strong", {}, count(variant.score.total)),
+            variant.lower_bound !== null && h("span", { class: "hint" }, ` · bound ${count(variant.lower_bound)}`),
+          ),
+          h(
+            "a",
+            {
+              class: variant.score.hard_violations ? "bad-text" : "good-text",
+              href: link(`${base}/variants/${variant.variant}/violations`),
+            },
+            variant.score.hard_violations
+              ? many(variant.score.hard_violations, "hard violation")
+              : "no hard violations",
+          ),
+          h("span", { class: "hint parts" }, parts(variant.score.cost)),
+          h(
+            "span",
+            { class: "hint" },
+            `${variant.provenance.method} · seed ${variant.provenance.seed} · ${duration(variant.elapsed_s)}`,
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
-const parts = (cost) => Object.entries(cost).filter(([, value]) => value).sort((a, b) => b[1] - a[1]).slice(0, 4)
-  .map(([name, value]) => `${plain(name)} ${count(value)}`).join(" · ");
+const parts = (cost) =>
+  Object.entries(cost)
+    .filter(([, value]) => value)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 4)
+    .map(([name, value]) => `${plain(name)} ${count(value)}`)
+    .join(" · ");
 
 /** What was asked for, folded away. */
 export function optionsCard(job) {
@@ -77,7 +174,16 @@ export function optionsCard(job) {
     ["Job", job.job_id],
     ["Correlation", job.correlation_id],
   ].filter(Boolean);
-  return h("details", { class: "card fold" }, h("summary", {}, "What was asked for"),
-    h("dl", { class: "pairs" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-    job.problem_id && h("p", {}, h("a", { href: link("/new", { problem: job.problem_id }) }, "Ask again for this problem")));
+  return h(
+    "details",
+    { class: "card fold" },
+    h("summary", {}, "What was asked for"),
+    h(
+      "dl",
+      { class: "pairs" },
+      rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
+    job.problem_id &&
+      h("p", {}, h("a", { href: link("/new", { problem: job.problem_id }) }, "Ask again for this problem")),
+  );
 }

@@ -1,5 +1,5 @@
-// The text of server-sent events (WHATWG HTML, section 9.2) from a byte stream. Owns the parsing. Must not know what the
-// events say.
+// The text of server-sent events (WHATWG HTML, section 9.2) from a byte stream. Owns the parsing. Must not know what
+// the events say.
 
 /** Each event as `{name, id, data}`; a comment (heartbeat) as one without data, so that the reader knows of life. */
 export async function* sseEvents(body) {

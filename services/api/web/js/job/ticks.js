@@ -10,7 +10,7 @@ export function ticks(low, high, wanted) {
   return found;
 }
 
-/** 1, 2, 5, 10, 20, … between two powers of ten (given as exponents); only full powers where that would be too many. */
+/** 1, 2, 5, 10, … between two powers of ten (given as exponents); only full powers where that would be too many. */
 export function logTicks(low, high) {
   const steps = high - low > 2.5 ? [1] : high - low > 1 ? [1, 3] : [1, 2, 3, 5, 7];
   const found = [];

@@ -43,11 +43,27 @@ export async function showJob(outlet, at) {
   if (ended) parts.push(outcomeCard(job), resultsCard(job));
   else parts.push(summary.node);
   // After the end: how it went only where this browser saw it, and how far it came only where nothing came of it.
-  const lanesCard = (!ended || !job.variants.length && job.progress.length) && h("section", { class: "card", "aria-labelledby": "lanes-title" },
-    h("h2", { id: "lanes-title" }, "Variants"), lane.node);
-  const curveCard = (!ended || history.worthDrawing()) && h("section", { class: "card", "aria-labelledby": "curve-title" },
-    h("div", { class: "card-head" }, h("h2", { id: "curve-title" }, "Cost over time"), chart.scale), chart.node);
-  parts.push(h("div", { class: lanesCard && curveCard ? "live-grid" : "stack" }, lanesCard, curveCard), attempts.node, optionsCard(job));
+  const lanesCard =
+    (!ended || (!job.variants.length && job.progress.length)) &&
+    h(
+      "section",
+      { class: "card", "aria-labelledby": "lanes-title" },
+      h("h2", { id: "lanes-title" }, "Variants"),
+      lane.node,
+    );
+  const curveCard =
+    (!ended || history.worthDrawing()) &&
+    h(
+      "section",
+      { class: "card", "aria-labelledby": "curve-title" },
+      h("div", { class: "card-head" }, h("h2", { id: "curve-title" }, "Cost over time"), chart.scale),
+      chart.node,
+    );
+  parts.push(
+    h("div", { class: lanesCard && curveCard ? "live-grid" : "stack" }, lanesCard, curveCard),
+    attempts.node,
+    optionsCard(job),
+  );
   outlet.append(h("div", { class: "page wide" }, parts));
   chart.measure(at.signal);
 
@@ -62,25 +78,33 @@ export async function showJob(outlet, at) {
     history.save();
   });
   window.addEventListener("pagehide", history.save, { signal: at.signal });
-  follow(job, history.memory, {
-    snapshot(next) {
-      if (ended) return;
-      const attempted = next.variants?.map((variant) => variant.attempt).join() !== picture.variants?.map((variant) => variant.attempt).join();
-      // Both sources may speak; neither may take the picture back.
-      if (Date.parse(next.timestamp) < Date.parse(picture.timestamp) && !isTerminal(next.status)) return;
-      picture = { ...next, stage: next.stage ?? picture.stage, message: next.message || picture.message };
-      history.add(picture);
-      show();
-      if (attempted) attempts.refresh();
+  follow(
+    job,
+    history.memory,
+    {
+      snapshot(next) {
+        if (ended) return;
+        const attempted =
+          next.variants?.map((variant) => variant.attempt).join() !==
+          picture.variants?.map((variant) => variant.attempt).join();
+        // Both sources may speak; neither may take the picture back.
+        const older = isTerminal(picture.status) || Date.parse(next.timestamp) < Date.parse(picture.timestamp);
+        if (older && !isTerminal(next.status)) return;
+        picture = { ...next, stage: next.stage ?? picture.stage, message: next.message || picture.message };
+        history.add(picture);
+        show();
+        if (attempted) attempts.refresh();
+      },
+      connection: (state) => summary.connection(CONNECTIONS[state]),
+      ended() {
+        ended = true;
+        history.save();
+        again();
+        note(`The job has ended: ${picture.message || picture.status}`);
+      },
     },
-    connection: (state) => summary.connection(CONNECTIONS[state]),
-    ended() {
-      ended = true;
-      history.save();
-      again();
-      note(`The job has ended: ${picture.message || picture.status}`);
-    },
-  }, at.signal).catch((error) => summary.connection(error.message));
+    at.signal,
+  ).catch((error) => summary.connection(error.message));
 
   function tick() {
     summary.tick();
@@ -107,18 +131,35 @@ function headline() {
   const heard = h("span", { class: "heard" });
   const connection = h("span", { class: "connection", role: "status" });
   let picture = null;
-  const node = h("section", { class: "card headline", "aria-label": "Progress" },
+  const node = h(
+    "section",
+    { class: "card headline", "aria-label": "Progress" },
     h("div", { class: "headline-top" }, share, h("div", { class: "headline-words" }, stage, message), connection),
     bar.node,
-    h("div", { class: "headline-foot" }, h("span", {}, h("span", { class: "hint" }, "Best so far "), best),
-      h("span", {}, h("span", { class: "hint" }, "Running for "), elapsed), heard));
+    h(
+      "div",
+      { class: "headline-foot" },
+      h("span", {}, h("span", { class: "hint" }, "Best so far "), best),
+      h("span", {}, h("span", { class: "hint" }, "Running for "), elapsed),
+      heard,
+    ),
+  );
 
   function update(next) {
     picture = next;
     bar.update(next.progress);
     setText(share, percent(next.progress));
-    const known = STAGES.includes(next.stage) ? next.stage : next.variants?.map((variant) => variant.stage).sort((a, b) => STAGES.indexOf(a) - STAGES.indexOf(b))[0];
-    setText(stage, next.control && !isTerminal(next.status) ? (next.control === "stop" ? "Stopping" : "Cancelling") : sentence(known ?? next.status));
+    const known = STAGES.includes(next.stage)
+      ? next.stage
+      : next.variants?.map((variant) => variant.stage).sort((a, b) => STAGES.indexOf(a) - STAGES.indexOf(b))[0];
+    setText(
+      stage,
+      next.control && !isTerminal(next.status)
+        ? next.control === "stop"
+          ? "Stopping"
+          : "Cancelling"
+        : sentence(known ?? next.status),
+    );
     setText(message, next.message || (next.status === "queued" ? "waiting for a free solver" : ""));
     setText(best, scoreWords(next.best_score));
     tick();
@@ -143,7 +184,12 @@ const seconds = (value) => duration(Math.max(0, Math.floor(value))).replace(".0 
 /** Stop and cancel, each after a confirmation; disabled once asked for. */
 function controls(job) {
   const stop = h("button", { type: "button", on: { click: () => ask("stop") } }, icon("stop"), "Stop, keep best");
-  const cancel = h("button", { type: "button", class: "danger-quiet", on: { click: () => ask("cancel") } }, icon("close"), "Cancel");
+  const cancel = h(
+    "button",
+    { type: "button", class: "danger-quiet", on: { click: () => ask("cancel") } },
+    icon("close"),
+    "Cancel",
+  );
   let best = null;
   return {
     nodes: [stop, cancel],
@@ -156,9 +202,22 @@ function controls(job) {
   };
 
   async function ask(action) {
-    const sure = await confirmed(action === "stop"
-      ? { title: "Stop the search?", text: best ? `The best timetable so far is kept: ${scoreWords(best)}.` : "Nothing has been found yet, so there will be no timetable.", yes: "Stop and keep the best" }
-      : { title: "Cancel the job?", text: `What ${many(job.options.variants, "variant")} found so far is discarded. This cannot be undone.`, yes: "Cancel and discard", danger: true });
+    const sure = await confirmed(
+      action === "stop"
+        ? {
+            title: "Stop the search?",
+            text: best
+              ? `The best timetable so far is kept: ${scoreWords(best)}.`
+              : "Nothing has been found yet, so there will be no timetable.",
+            yes: "Stop and keep the best",
+          }
+        : {
+            title: "Cancel the job?",
+            text: `What ${many(job.options.variants, "variant")} found so far is discarded. This cannot be undone.`,
+            yes: "Cancel and discard",
+            danger: true,
+          },
+    );
     if (!sure) return;
     try {
       await post(`/api/timetables/${job.job_id}/${action}`);
@@ -170,4 +229,3 @@ function controls(job) {
     }
   }
 }
-

@@ -1,4 +1,5 @@
-// The options of a search. Owns the fields and their bounds as the server tells them. Must not know what is done with them.
+// The options of a search. Owns the fields and their bounds as the server tells them. Must not know what is done with
+// them.
 
 import { fill, freshId, h } from "../dom.js";
 import { duration, sentence } from "../words.js";
@@ -18,19 +19,53 @@ export function optionFields(limits) {
   const variants = numberField("Variants", "different timetables to choose from", limits.variants);
   const workers = numberField("Cores", "for each variant", limits.workers);
   const seed = numberField("Seed", "the same one searches the same way", limits.seed);
-  const weights = limits.weights.map((name) => [name, numberField(WEIGHT_WORDS[name] ?? sentence(name), "the problem's own", limits.weight, true)]);
-  const quick = h("div", { class: "chips", role: "group", "aria-label": "Usual time limits" },
+  const weights = limits.weights.map((name) => [
+    name,
+    numberField(WEIGHT_WORDS[name] ?? sentence(name), "the problem's own", limits.weight, true),
+  ]);
+  const quick = h(
+    "div",
+    { class: "chips", role: "group", "aria-label": "Usual time limits" },
     LIMITS_OFFERED.filter((value) => value <= limits.time_limit_s.max).map((value) =>
-      h("button", { type: "button", class: "chip", on: { click: () => time.set(value) } }, duration(value).replace(" 00 s", ""))));
-  const node = h("div", { class: "options" },
-    time.node, quick, h("div", { class: "row-3" }, variants.node, workers.node, seed.node),
-    weights.length > 0 && h("details", {}, h("summary", {}, "Weights"),
-      h("p", { class: "hint" }, "What counts how much, instead of the problem's own weights. Empty: as in the problem."),
-      h("div", { class: "row-2" }, weights.map(([, field]) => field.node))));
+      h(
+        "button",
+        { type: "button", class: "chip", on: { click: () => time.set(value) } },
+        duration(value).replace(" 00 s", ""),
+      ),
+    ),
+  );
+  const node = h(
+    "div",
+    { class: "options" },
+    time.node,
+    quick,
+    h("div", { class: "row-3" }, variants.node, workers.node, seed.node),
+    weights.length > 0 &&
+      h(
+        "details",
+        {},
+        h("summary", {}, "Weights"),
+        h(
+          "p",
+          { class: "hint" },
+          "What counts how much, instead of the problem's own weights. Empty: as in the problem.",
+        ),
+        h(
+          "div",
+          { class: "row-2" },
+          weights.map(([, field]) => field.node),
+        ),
+      ),
+  );
   return { node, read };
 
   function read() {
-    const fields = [["time_limit_s", time], ["variants", variants], ["workers", workers], ["seed", seed]];
+    const fields = [
+      ["time_limit_s", time],
+      ["variants", variants],
+      ["workers", workers],
+      ["seed", seed],
+    ];
     const all = [...fields.map(([, field]) => field), ...weights.map(([, field]) => field)];
     const wrong = all.filter((field) => !field.check());
     if (wrong.length) {
@@ -38,14 +73,26 @@ export function optionFields(limits) {
       return null;
     }
     const given = weights.map(([name, field]) => [name, field.value()]).filter(([, value]) => value !== null);
-    return { ...Object.fromEntries(fields.map(([name, field]) => [name, field.value()])), weights: Object.fromEntries(given) };
+    return {
+      ...Object.fromEntries(fields.map(([name, field]) => [name, field.value()])),
+      weights: Object.fromEntries(given),
+    };
   }
 }
 
 function numberField(label, hint, { min, max, default: initial }, optional = false) {
   const id = freshId("option");
-  const input = h("input", { id, type: "number", min, max, step: "1", inputmode: "numeric", "aria-describedby": `${id}-hint`,
-    value: initial === undefined ? "" : String(initial), placeholder: optional ? "–" : null });
+  const input = h("input", {
+    id,
+    type: "number",
+    min,
+    max,
+    step: "1",
+    inputmode: "numeric",
+    "aria-describedby": `${id}-hint`,
+    value: initial === undefined ? "" : String(initial),
+    placeholder: optional ? "–" : null,
+  });
   const under = h("span", { id: `${id}-hint`, class: "hint" }, hint);
   const node = h("div", { class: "field" }, h("label", { for: id }, label), input, under);
   const value = () => (input.value.trim() === "" ? null : Number(input.value));
@@ -63,7 +110,8 @@ function numberField(label, hint, { min, max, default: initial }, optional = fal
     },
     check: () => {
       const given = value();
-      const right = given === null ? optional && !input.validity.badInput : Number.isInteger(given) && given >= min && given <= max;
+      const right =
+        given === null ? optional && !input.validity.badInput : Number.isInteger(given) && given >= min && given <= max;
       input.setAttribute("aria-invalid", String(!right));
       fill(under, right ? hint : `A whole number from ${min} to ${max}.`);
       under.classList.toggle("bad-text", !right);

@@ -41,17 +41,36 @@ export function problemChoice(choose, signal) {
 
   function place(problem) {
     const radio = h("input", { type: "radio", name: "problem", value: problem.id });
-    const facts = h("dl", { class: "facts", hidden: true },
-      counts(problem).map(([what, number]) => h("div", {}, h("dt", {}, what), h("dd", {}, count(number)))));
-    const node = h("label", { class: "choice" }, radio,
-      h("span", { class: "choice-text" }, h("span", { class: "strong" }, problem.name),
-        h("span", { class: "hint" }, `${problem.format === "ctt" ? "ITC-2007" : "native"} · ${bytes(problem.size_bytes)} · ${moment(problem.created_at)}`),
-        facts));
-    const entry = { node, facts, choose: () => {
-      radio.checked = true;
-      for (const other of shown.values()) other.facts.hidden = other !== entry;
-      choose(problem);
-    } };
+    const facts = h(
+      "dl",
+      { class: "facts", hidden: true },
+      counts(problem).map(([what, number]) => h("div", {}, h("dt", {}, what), h("dd", {}, count(number)))),
+    );
+    const node = h(
+      "label",
+      { class: "choice" },
+      radio,
+      h(
+        "span",
+        { class: "choice-text" },
+        h("span", { class: "strong" }, problem.name),
+        h(
+          "span",
+          { class: "hint" },
+          `${problem.format === "ctt" ? "ITC-2007" : "native"} · ${bytes(problem.size_bytes)} · ${moment(problem.created_at)}`,
+        ),
+        facts,
+      ),
+    );
+    const entry = {
+      node,
+      facts,
+      choose: () => {
+        radio.checked = true;
+        for (const other of shown.values()) other.facts.hidden = other !== entry;
+        choose(problem);
+      },
+    };
     radio.addEventListener("change", entry.choose);
     shown.set(problem.id, entry);
     return entry;

@@ -1,5 +1,5 @@
-// Bringing a problem in: dragged or picked, sent as it is, checked by the server. Owns the drop zone and what it says of a
-// refusal. Must not know what a problem is: the server reads it and says what is wrong, and where.
+// Bringing a problem in: dragged or picked, sent as it is, checked by the server. Owns the drop zone and what it says
+// of a refusal. Must not know what a problem is: the server reads it and says what is wrong, and where.
 
 import { request } from "../api.js";
 import { acceptList, uploadNames, uploadType } from "../capabilities.js";
@@ -13,9 +13,14 @@ import { bytes, many } from "../words.js";
 export function dropZone(can, done, signal) {
   const picker = h("input", { id: "problem-file", type: "file", class: "sr", accept: acceptList(can.uploads) });
   const said = h("div", { class: "upload-said", "aria-live": "polite" });
-  const zone = h("label", { class: "drop", for: "problem-file" }, picker, icon("upload"),
+  const zone = h(
+    "label",
+    { class: "drop", for: "problem-file" },
+    picker,
+    icon("upload"),
     h("span", { class: "strong" }, "Drag a problem in, or choose a file"),
-    h("span", { class: "hint" }, `${uploadNames(can.uploads)}; also .gz`));
+    h("span", { class: "hint" }, `${uploadNames(can.uploads)}; also .gz`),
+  );
   picker.addEventListener("change", () => {
     if (picker.files[0]) send(picker.files[0]);
     picker.value = "";
@@ -24,9 +29,16 @@ export function dropZone(can, done, signal) {
   document.addEventListener("dragover", onDrag, { signal });
   document.addEventListener("dragleave", (event) => !event.relatedTarget && zone.classList.remove("over"), { signal });
   document.addEventListener("drop", onDrop, { signal });
-  const templates = can.templates && h("p", { class: "hint" }, "Starting from spreadsheets? ",
-    h("a", { href: "/api/problems/templates/problem.xlsx", download: true }, "Excel template"), " · ",
-    h("a", { href: "/api/problems/templates/problem.zip", download: true }, "CSV templates"));
+  const templates =
+    can.templates &&
+    h(
+      "p",
+      { class: "hint" },
+      "Starting from spreadsheets? ",
+      h("a", { href: "/api/problems/templates/problem.xlsx", download: true }, "Excel template"),
+      " · ",
+      h("a", { href: "/api/problems/templates/problem.zip", download: true }, "CSV templates"),
+    );
   return h("div", { class: "upload" }, zone, templates, said);
 
   function onDrag(event) {
@@ -45,11 +57,17 @@ export function dropZone(can, done, signal) {
   async function send(file) {
     const type = uploadType(can, file.name);
     if (!type) {
-      fill(said, errorBox({ message: `"${file.name}" is of no kind that is read here. Bring ${uploadNames(can.uploads)}.` }));
+      fill(
+        said,
+        errorBox({ message: `"${file.name}" is of no kind that is read here. Bring ${uploadNames(can.uploads)}.` }),
+      );
       return;
     }
     zone.setAttribute("aria-busy", "true");
-    fill(said, h("p", { class: "busy" }, icon("spin", "turning"), `Sending and checking ${file.name} (${bytes(file.size)}) …`));
+    fill(
+      said,
+      h("p", { class: "busy" }, icon("spin", "turning"), `Sending and checking ${file.name} (${bytes(file.size)}) …`),
+    );
     try {
       const problem = await request("POST", "/api/problems", { body: file, type, signal });
       remember(problem);
@@ -67,8 +85,17 @@ export function dropZone(can, done, signal) {
 function refused(file, error) {
   if (!error.errors.length) return errorBox(error);
   const box = h("div", { class: "error-box", role: "alert" }, icon("warn"));
-  append(box, [h("div", {},
-    h("p", { class: "strong" }, `${file.name} cannot be timetabled yet: ${many(error.errors.length, "finding")}. Nothing was stored.`),
-    findings(error.errors))]);
+  append(box, [
+    h(
+      "div",
+      {},
+      h(
+        "p",
+        { class: "strong" },
+        `${file.name} cannot be timetabled yet: ${many(error.errors.length, "finding")}. Nothing was stored.`,
+      ),
+      findings(error.errors),
+    ),
+  ]);
   return box;
 }

@@ -1,5 +1,5 @@
-// Taking a timetable along: one link for each format the server lists, whole or as seen now. Owns the menu. Must not know
-// how a format is written.
+// Taking a timetable along: one link for each format the server lists, whole or as seen now. Owns the menu. Must not
+// know how a format is written.
 
 import { ApiError } from "../api.js";
 import { capabilities } from "../capabilities.js";
@@ -18,9 +18,17 @@ export function exportButton(jobId, variant, selection, lacks) {
     try {
       const can = await capabilities();
       const seen = selection();
-      fill(body,
-        seen && can.views.includes(seen.kind) && section(`${seen.label} only`, can.exports.filter((format) => !format.wholeOnly), { [seen.kind]: seen.id }),
-        section("The whole timetable", can.exports, {}));
+      fill(
+        body,
+        seen &&
+          can.views.includes(seen.kind) &&
+          section(
+            `${seen.label} only`,
+            can.exports.filter((format) => !format.wholeOnly),
+            { [seen.kind]: seen.id },
+          ),
+        section("The whole timetable", can.exports, {}),
+      );
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       fill(body, errorBox(error));
@@ -28,19 +36,52 @@ export function exportButton(jobId, variant, selection, lacks) {
   }
 
   function section(title, formats, view) {
-    return h("section", {}, h("h3", { class: "label" }, title), h("ul", { class: "export-list" }, formats.map((format) => {
-      const reason = lacks(format.name);
-      if (reason) return h("li", { class: "export-link absent" }, icon("file"), h("span", { class: "strong" }, format.label), h("span", { class: "hint" }, reason));
-      const query = new URLSearchParams({ format: format.name, ...view });
-      // A page to read opens beside this one; everything else is a file to keep.
-      const how = format.name === "html" ? { target: "_blank", rel: "noopener" } : { download: fileName(format.name, view) };
-      return h("li", {}, h("a", { class: "export-link", href: `/api/timetables/${jobId}/variants/${variant}?${query}`, ...how, dataset: { format: format.name } },
-        icon("file"), h("span", { class: "strong" }, format.label), h("span", { class: "hint" }, format.use)));
-    })));
+    return h(
+      "section",
+      {},
+      h("h3", { class: "label" }, title),
+      h(
+        "ul",
+        { class: "export-list" },
+        formats.map((format) => {
+          const reason = lacks(format.name);
+          if (reason)
+            return h(
+              "li",
+              { class: "export-link absent" },
+              icon("file"),
+              h("span", { class: "strong" }, format.label),
+              h("span", { class: "hint" }, reason),
+            );
+          const query = new URLSearchParams({ format: format.name, ...view });
+          // A page to read opens beside this one; everything else is a file to keep.
+          const how =
+            format.name === "html" ? { target: "_blank", rel: "noopener" } : { download: fileName(format.name, view) };
+          return h(
+            "li",
+            {},
+            h(
+              "a",
+              {
+                class: "export-link",
+                href: `/api/timetables/${jobId}/variants/${variant}?${query}`,
+                ...how,
+                dataset: { format: format.name },
+              },
+              icon("file"),
+              h("span", { class: "strong" }, format.label),
+              h("span", { class: "hint" }, format.use),
+            ),
+          );
+        }),
+      ),
+    );
   }
 
   function fileName(format, view) {
-    const seen = Object.values(view).map((id) => `-${id.replace(/[^\w.-]+/g, "_")}`).join("");
+    const seen = Object.values(view)
+      .map((id) => `-${id.replace(/[^\w.-]+/g, "_")}`)
+      .join("");
     return `timetable-${jobId.slice(0, 8)}-${variant}${seen}.${format === "solution" ? "sol" : format}`;
   }
 }

@@ -16,9 +16,7 @@ export async function loadTimetable(jobId, variant, signal) {
       loadDirectory(jobId, signal),
       get(`/api/timetables/${jobId}/variants/${variant}`, { query: { format: "json" }, signal }),
     ]);
-    performance.mark("model-begin");
     const model = buildModel(directory, timetable);
-    performance.measure("timetable-indexed", "model-begin");
     models.set(key, model);
     if (models.size > MOST_MODELS) models.delete(models.keys().next().value);
   }

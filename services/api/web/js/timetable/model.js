@@ -1,5 +1,5 @@
-// A timetable indexed for reading: who and what meets where and when. Owns the indexes, made once per timetable. Must not
-// know the page. Every question a view asks is then one look-up.
+// A timetable indexed for reading: who and what meets where and when. Owns the indexes, made once per timetable. Must
+// not know the page. Every question a view asks is then one look-up.
 
 import { DAYS } from "../words.js";
 
@@ -9,14 +9,27 @@ export const KINDS = ["room", "instructor", "student", "curriculum", "course"];
 export function buildModel(directory, timetable) {
   const calendar = directory.calendar;
   const times = new Map(directory.times.map((row) => [row[0], readTime(row, calendar)]));
-  const rooms = new Map(directory.rooms.map(([id, name, building, capacity, features]) => [id, { id, name, building, capacity, features }]));
+  const rooms = new Map(
+    directory.rooms.map(([id, name, building, capacity, features]) => [id, { id, name, building, capacity, features }]),
+  );
   const people = new Map(directory.instructors.map(([id, name]) => [id, name]));
   const courses = new Map(directory.courses.map(([id, name]) => [id, name]));
   const classes = new Map();
   const by = { room: new Map(), instructor: new Map(), student: new Map(), course: new Map() };
   for (const [course, courseName, rows] of directory.courses) {
-    const own = rows.map(([id, limit, config, subpart, instructors]) =>
-      ({ id, course, courseName, limit, config, subpart, instructors, time: null, room: null, students: 0, unplaced: null }));
+    const own = rows.map(([id, limit, config, subpart, instructors]) => ({
+      id,
+      course,
+      courseName,
+      limit,
+      config,
+      subpart,
+      instructors,
+      time: null,
+      room: null,
+      students: 0,
+      unplaced: null,
+    }));
     for (const one of own) classes.set(one.id, one);
     by.course.set(course, own);
   }
@@ -56,7 +69,8 @@ export function buildModel(directory, timetable) {
 
 /** The classes of one room, instructor, student, curriculum or course; for a curriculum those of all of its courses. */
 export function classesOf(model, kind, id) {
-  if (kind === "curriculum") return (model.curricula.get(id)?.courses ?? []).flatMap((course) => model.by.course.get(course) ?? []);
+  if (kind === "curriculum")
+    return (model.curricula.get(id)?.courses ?? []).flatMap((course) => model.by.course.get(course) ?? []);
   return model.by[kind]?.get(id) ?? [];
 }
 
@@ -125,18 +139,32 @@ function frameOf(classes, calendar) {
 /** What can be searched, by kind: id, label, what distinguishes it, and the text that is searched. */
 function entriesOf(directory, model) {
   const size = (kind, id) => model.by[kind].get(id)?.length ?? 0;
-  const entry = (id, name, hint, classes) => ({ id, label: name ? `${name}` : id, code: name ? id : "", hint, classes, text: `${id} ${name ?? ""} ${hint}`.toLowerCase() });
+  const entry = (id, name, hint, classes) => ({
+    id,
+    label: name ? `${name}` : id,
+    code: name ? id : "",
+    hint,
+    classes,
+    text: `${id} ${name ?? ""} ${hint}`.toLowerCase(),
+  });
   return {
-    room: directory.rooms.map(([id, name, building, capacity]) => entry(id, name, [building, `${capacity} seats`].filter(Boolean).join(" · "), size("room", id))),
+    room: directory.rooms.map(([id, name, building, capacity]) =>
+      entry(id, name, [building, `${capacity} seats`].filter(Boolean).join(" · "), size("room", id)),
+    ),
     instructor: directory.instructors.map(([id, name]) => entry(id, name, "", size("instructor", id))),
     student: directory.students.map(([id, name]) => entry(id, name, "", size("student", id))),
-    curriculum: directory.curricula.map(([id, name, courses]) => entry(id, name, `${courses.length} courses`, courses.length)),
-    course: directory.courses.map(([id, name, rows]) => entry(id, name, rows.length === 1 ? "1 class" : `${rows.length} classes`, rows.length)),
+    curriculum: directory.curricula.map(([id, name, courses]) =>
+      entry(id, name, `${courses.length} courses`, courses.length),
+    ),
+    course: directory.courses.map(([id, name, rows]) =>
+      entry(id, name, rows.length === 1 ? "1 class" : `${rows.length} classes`, rows.length),
+    ),
   };
 }
 
 /** "09:05" */
-export const clock = (minutes) => `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+export const clock = (minutes) =>
+  `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
 
 /** "Mon, Wed 09:00–09:50" */
 export function whenWords(time) {

@@ -1,5 +1,5 @@
-// Finding one of thousands by typing (WAI-ARIA 1.2, editable combobox with list). Owns the field and its list. Must not
-// know what is searched: entries have `id`, `label`, `code`, `hint`, `text`.
+// Finding one of thousands by typing (WAI-ARIA 1.2, editable combobox with list). Owns the field and its list. Must
+// not know what is searched: entries have `id`, `label`, `code`, `hint`, `text`.
 
 import { fill, freshId, h } from "../dom.js";
 import { count } from "../words.js";
@@ -10,8 +10,15 @@ const MOST_SHOWN = 40;
 export function typeAhead(label, choose) {
   const listId = freshId("found");
   const input = h("input", {
-    type: "text", role: "combobox", class: "search", autocomplete: "off", spellcheck: "false", "aria-label": label,
-    "aria-expanded": "false", "aria-controls": listId, "aria-autocomplete": "list",
+    type: "text",
+    role: "combobox",
+    class: "search",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-label": label,
+    "aria-expanded": "false",
+    "aria-controls": listId,
+    "aria-autocomplete": "list",
   });
   const list = h("ul", { id: listId, role: "listbox", class: "found", "aria-label": label, hidden: true });
   const node = h("div", { class: "type-ahead" }, input, list);
@@ -47,30 +54,56 @@ export function typeAhead(label, choose) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     const hits = words.length ? entries.filter((entry) => words.every((word) => entry.text.includes(word))) : entries;
     if (words.length) {
-      const begins = (entry) => (entry.text.startsWith(words[0]) || entry.label.toLowerCase().startsWith(words[0]) ? 0 : 1);
-      shown = hits.length > 2000 ? hits.slice(0, MOST_SHOWN) : [...hits].sort((a, b) => begins(a) - begins(b)).slice(0, MOST_SHOWN);
+      const begins = (entry) =>
+        entry.text.startsWith(words[0]) || entry.label.toLowerCase().startsWith(words[0]) ? 0 : 1;
+      shown =
+        hits.length > 2000
+          ? hits.slice(0, MOST_SHOWN)
+          : [...hits].sort((a, b) => begins(a) - begins(b)).slice(0, MOST_SHOWN);
     } else {
       const at = Math.max(0, entries.indexOf(chosen) - 3);
       shown = entries.slice(at, at + MOST_SHOWN);
     }
-    fill(list, shown.map((entry, n) => option(entry, n)),
-      hits.length > shown.length && h("li", { class: "rest", role: "presentation" }, `${count(hits.length - shown.length)} more: type to narrow down`),
-      !shown.length && h("li", { class: "rest", role: "presentation" }, "Nothing found"));
+    fill(
+      list,
+      shown.map((entry, n) => option(entry, n)),
+      hits.length > shown.length &&
+        h(
+          "li",
+          { class: "rest", role: "presentation" },
+          `${count(hits.length - shown.length)} more: type to narrow down`,
+        ),
+      !shown.length && h("li", { class: "rest", role: "presentation" }, "Nothing found"),
+    );
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
     mark(words.length ? (shown.length ? 0 : -1) : shown.indexOf(chosen));
   }
 
   function option(entry, n) {
-    return h("li", { id: `${listId}-${n}`, role: "option", "aria-selected": "false", on: { pointerdown: (event) => {
-      event.preventDefault();
-      take(entry);
-    } } }, h("span", {}, entry.label), h("span", { class: "hint" }, [entry.code, entry.hint].filter(Boolean).join(" · ")));
+    return h(
+      "li",
+      {
+        id: `${listId}-${n}`,
+        role: "option",
+        "aria-selected": "false",
+        on: {
+          pointerdown: (event) => {
+            event.preventDefault();
+            take(entry);
+          },
+        },
+      },
+      h("span", {}, entry.label),
+      h("span", { class: "hint" }, [entry.code, entry.hint].filter(Boolean).join(" · ")),
+    );
   }
 
   function mark(n) {
     active = n;
-    [...list.children].forEach((one, index) => one.role === "option" && one.setAttribute("aria-selected", String(index === n)));
+    [...list.children].forEach(
+      (one, index) => one.role === "option" && one.setAttribute("aria-selected", String(index === n)),
+    );
     if (n >= 0) {
       input.setAttribute("aria-activedescendant", `${listId}-${n}`);
       list.children[n]?.scrollIntoView({ block: "nearest" });

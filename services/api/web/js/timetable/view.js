@@ -6,7 +6,7 @@ import { fill, h, setText } from "../dom.js";
 import { icon } from "../icons.js";
 import { jobHead, variantPicker } from "../job/head.js";
 import { problemOf } from "../problems.js";
-import { go, note } from "../router.js";
+import { go, noteInAddress } from "../router.js";
 import { shortcut } from "../shortcuts.js";
 import { count, many, sentence } from "../words.js";
 import { mentions } from "../violations.js";
@@ -26,38 +26,99 @@ export async function showTimetable(outlet, at) {
   const job = await get(`/api/timetables/${at.job}`, { signal: at.signal });
   const problem = await problemOf(job.problem_id, at.signal);
   let state = null;
-  const exporting = exportButton(job.job_id, number, () => state && state.entry && { kind: state.kind, id: state.entry.id, label: state.entry.label }, lacks);
+  const exporting = exportButton(
+    job.job_id,
+    number,
+    () => state && state.entry && { kind: state.kind, id: state.entry.id, label: state.entry.label },
+    lacks,
+  );
   const picker = variantPicker(job, number, (next) => go(`/jobs/${job.job_id}/variants/${next}`, at.query));
-  const printing = h("button", { type: "button", class: "no-phone", on: { click: () => window.print() } }, icon("print"), "Print");
-  const head = jobHead(job, problem, "timetable", { variant: number, actions: [picker, printing, exporting].filter(Boolean) });
-  const stage = h("div", { class: "tt" }, h("p", { class: "busy" }, icon("spin", "turning"), "Fetching the timetable …"));
+  const printing = h(
+    "button",
+    { type: "button", class: "no-phone", on: { click: () => window.print() } },
+    icon("print"),
+    "Print",
+  );
+  const head = jobHead(job, problem, "timetable", {
+    variant: number,
+    actions: [picker, printing, exporting].filter(Boolean),
+  });
+  const stage = h(
+    "div",
+    { class: "tt" },
+    h("p", { class: "busy" }, icon("spin", "turning"), "Fetching the timetable …"),
+  );
   outlet.append(h("div", { class: "page wide" }, head.node, stage));
 
   const model = await loadTimetable(job.job_id, number, at.signal);
   const verdict = job.variants.find((variant) => variant.variant === number)?.violations ?? [];
   const kinds = KINDS.filter((kind) => model.entries[kind].length);
   const narrow = window.matchMedia(NARROW);
-  state = { kind: null, entry: null, week: at.query.week ? Number(at.query.week) - 1 : null, mode: at.query.as ?? null };
+  state = {
+    kind: null,
+    entry: null,
+    week: at.query.week ? Number(at.query.week) - 1 : null,
+    mode: at.query.as ?? null,
+  };
 
-  const tabs = h("div", { class: "segments", role: "group", "aria-label": "Show by" }, kinds.map((kind) =>
-    h("button", { type: "button", dataset: { kind }, on: { click: () => see(kind, firstOf(kind)) } }, sentence(kind))));
+  const tabs = h(
+    "div",
+    { class: "segments", role: "group", "aria-label": "Show by" },
+    kinds.map((kind) =>
+      h("button", { type: "button", dataset: { kind }, on: { click: () => see(kind, firstOf(kind)) } }, sentence(kind)),
+    ),
+  );
   const search = typeAhead("Find", (entry) => see(state.kind, entry.id));
-  const back = h("button", { type: "button", class: "square", on: { click: () => step(-1) } }, icon("left"), h("span", { class: "sr" }, "Previous"));
-  const forth = h("button", { type: "button", class: "square", on: { click: () => step(1) } }, icon("right"), h("span", { class: "sr" }, "Next"));
+  const back = h(
+    "button",
+    { type: "button", class: "square", on: { click: () => step(-1) } },
+    icon("left"),
+    h("span", { class: "sr" }, "Previous"),
+  );
+  const forth = h(
+    "button",
+    { type: "button", class: "square", on: { click: () => step(1) } },
+    icon("right"),
+    h("span", { class: "sr" }, "Next"),
+  );
   const weeks = weekChoice(model, (week) => {
     state.week = week;
     draw();
   });
-  const modes = h("div", { class: "segments", role: "group", "aria-label": "Show as" }, [["grid", "Week"], ["list", "List"]].map(([mode, label]) =>
-    h("button", { type: "button", title: label, dataset: { mode }, on: { click: () => {
-      state.mode = mode;
-      draw();
-    } } }, icon(mode), h("span", { class: "sr" }, label))));
+  const modes = h(
+    "div",
+    { class: "segments", role: "group", "aria-label": "Show as" },
+    [
+      ["grid", "Week"],
+      ["list", "List"],
+    ].map(([mode, label]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          title: label,
+          dataset: { mode },
+          on: {
+            click: () => {
+              state.mode = mode;
+              draw();
+            },
+          },
+        },
+        icon(mode),
+        h("span", { class: "sr" }, label),
+      ),
+    ),
+  );
   const facts = h("p", { class: "tt-facts", role: "status" });
   const sheet = h("div", { class: "sheet" });
   const details = detailsPanel(model, see, (id) => verdict.filter((text) => mentions(text, id)));
-  fill(stage, h("div", { class: "toolbar" }, tabs, h("div", { class: "finder" }, back, search.node, forth), weeks?.node, modes), facts,
-    h("div", { class: "sheet-and-details" }, sheet, details.node));
+  fill(
+    stage,
+    h("div", { class: "toolbar" }, tabs, h("div", { class: "finder" }, back, search.node, forth), weeks?.node, modes),
+    facts,
+    h("div", { class: "sheet-and-details" }, sheet, details.node),
+  );
 
   shortcut("/", "Search in the timetable", search.focus, at.signal);
   shortcut("[", "Previous room, instructor, …", () => step(-1), at.signal);
@@ -88,7 +149,10 @@ export async function showTimetable(outlet, at) {
   /** The one with the most to show is the best first impression; the last one looked at is better still. */
   function firstOf(kind) {
     if (state.kind === kind && state.entry) return state.entry.id;
-    const first = model.entries[kind].reduce((best, entry) => (entry.classes > best.classes && entry.classes <= 30 ? entry : best), model.entries[kind][0]);
+    const first = model.entries[kind].reduce(
+      (best, entry) => (entry.classes > best.classes && entry.classes <= 30 ? entry : best),
+      model.entries[kind][0],
+    );
     return first.id;
   }
 
@@ -99,7 +163,6 @@ export async function showTimetable(outlet, at) {
   }
 
   function draw() {
-    performance.mark("draw-begin");
     const classes = classesOf(model, state.kind, state.entry.id);
     const mode = state.mode ?? (narrow.matches ? "list" : "grid");
     for (const button of modes.children) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
@@ -108,17 +171,33 @@ export async function showTimetable(outlet, at) {
     setText(facts, factsOf(model, state, classes));
     const placed = classes.filter((cls) => cls.time);
     const shown = (mode === "list" ? weekList : weekGrid)(model, state.kind, placed, state.week, details.open);
-    fill(sheet, h("h2", { class: "print-title" }, `${sentence(state.kind)} ${state.entry.label}`),
-      placed.length || mode === "grid" ? shown : h("p", { class: "empty-line" }, "No classes."), unplacedOf(classes));
-    note({ by: state.kind, of: state.entry.id, week: state.week === null ? null : state.week + 1, as: state.mode });
-    performance.measure("timetable-drawn", "draw-begin");
+    fill(
+      sheet,
+      h("h2", { class: "print-title" }, `${sentence(state.kind)} ${state.entry.label}`),
+      placed.length || mode === "grid" ? shown : h("p", { class: "empty-line" }, "No classes."),
+      unplacedOf(classes),
+    );
+    noteInAddress({
+      by: state.kind,
+      of: state.entry.id,
+      week: state.week === null ? null : state.week + 1,
+      as: state.mode,
+    });
   }
 
   function unplacedOf(classes) {
     const missing = classes.filter((cls) => !cls.time);
     if (!missing.length) return null;
-    return h("section", { class: "card unplaced" }, h("h3", {}, many(missing.length, "class without a place", "classes without a place")),
-      h("ul", { class: "reasons" }, missing.map((cls) => h("li", {}, h("strong", {}, cls.id), cls.unplaced ? `: ${cls.unplaced}` : ""))));
+    return h(
+      "section",
+      { class: "card unplaced" },
+      h("h3", {}, many(missing.length, "class without a place", "classes without a place")),
+      h(
+        "ul",
+        { class: "reasons" },
+        missing.map((cls) => h("li", {}, h("strong", {}, cls.id), cls.unplaced ? `: ${cls.unplaced}` : "")),
+      ),
+    );
   }
 }
 
@@ -126,12 +205,18 @@ export async function showTimetable(outlet, at) {
 function factsOf(model, { kind, entry }, classes) {
   const hours = weeklyHours(classes, model.calendar.weeks);
   const parts = [`${sentence(kind)} ${entry.label}`, many(classes.length, "class", "classes")];
-  if (hours) parts.push(`${count(Math.round(hours * 10) / 10)} h a week${kind === "course" || kind === "curriculum" ? " over all alternatives" : ""}`);
+  if (hours)
+    parts.push(
+      `${count(Math.round(hours * 10) / 10)} h a week${kind === "course" || kind === "curriculum" ? " over all alternatives" : ""}`,
+    );
   if (kind === "room") {
     const { capacity } = model.rooms.get(entry.id);
     parts.push(many(capacity, "seat"));
-    const fills = classes.filter((cls) => cls.time && capacity).map((cls) => (model.by.student.size ? cls.students : cls.limit) / capacity);
-    if (fills.length) parts.push(`${Math.round((fills.reduce((sum, fill) => sum + fill, 0) / fills.length) * 100)} % full on average`);
+    const fills = classes
+      .filter((cls) => cls.time && capacity)
+      .map((cls) => (model.by.student.size ? cls.students : cls.limit) / capacity);
+    if (fills.length)
+      parts.push(`${Math.round((fills.reduce((sum, fill) => sum + fill, 0) / fills.length) * 100)} % full on average`);
   }
   if (kind === "student" && model.timetable.unsectioned) {
     const missing = model.timetable.unsectioned.filter((one) => one.student === entry.id);

@@ -15,12 +15,29 @@ export function weekChoice(model, choose) {
     if (!firstDay) return `Week ${week + 1}`;
     return `Week ${week + 1}, ${DATE.format(new Date(Date.parse(`${firstDay}T00:00:00Z`) + week * 7 * DAY_MS))}`;
   };
-  const select = h("select", { "aria-label": "Week" }, h("option", { value: "" }, "All weeks"),
-    Array.from({ length: weeks }, (_, week) => h("option", { value: week }, label(week))));
+  const select = h(
+    "select",
+    { "aria-label": "Week" },
+    h("option", { value: "" }, "All weeks"),
+    Array.from({ length: weeks }, (_, week) => h("option", { value: week }, label(week))),
+  );
   select.addEventListener("change", () => choose(select.value === "" ? null : Number(select.value)));
-  const step = (by) => choose(shown === null ? (by > 0 ? 0 : weeks - 1) : shown + by < 0 || shown + by >= weeks ? null : shown + by);
-  const button = (by, sign, words) => h("button", { type: "button", class: "square", on: { click: () => step(by) } }, icon(sign), h("span", { class: "sr" }, words));
-  const node = h("div", { class: "weeks" }, button(-1, "left", "Previous week"), select, button(1, "right", "Next week"));
+  const step = (by) =>
+    choose(shown === null ? (by > 0 ? 0 : weeks - 1) : shown + by < 0 || shown + by >= weeks ? null : shown + by);
+  const button = (by, sign, words) =>
+    h(
+      "button",
+      { type: "button", class: "square", on: { click: () => step(by) } },
+      icon(sign),
+      h("span", { class: "sr" }, words),
+    );
+  const node = h(
+    "div",
+    { class: "weeks" },
+    button(-1, "left", "Previous week"),
+    select,
+    button(1, "right", "Next week"),
+  );
   return {
     node,
     next: () => step(1),
