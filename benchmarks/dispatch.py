@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from time import monotonic, sleep
 from typing import Any
 
@@ -37,6 +37,7 @@ _EMAIL, _PASSWORD = "bench@demo.example", "benchmarks only, on loopback"  # of a
 def measure(broker: BrokerKind) -> None:
     """Print the table for one broker: "embedded" or "kafka" (Apache Kafka as a child process)."""
     with _system(broker) as system:
+        system.wait_of_a_job()  # a replica compiles its kernels before its first claim, unless they are cached
         waits = sorted(system.wait_of_a_job() for _ in range(JOBS))
         crashes = [system.crash() for _ in range(CRASHES)]
         stops, cancels = ([system.end(action) for _ in range(5)] for action in ("stop", "cancel"))
@@ -45,11 +46,10 @@ def measure(broker: BrokerKind) -> None:
     print("| what | seconds |")
     print("|---|---:|")
     print(f"| request to claim with an idle slot, median of {JOBS} | {median(waits):.3f} |")
-    print(f"| request to claim with an idle slot, p99 | {quantiles(waits, n=100)[98]:.3f} |")
-    print(
-        f"| kill -9 of a solver to the next claim of its task, longest of {CRASHES} | {max(c[0] for c in crashes):.1f} |"
-    )
-    print(f"| search lost by it (age of the checkpoint), longest of {CRASHES} | {max(c[1] for c in crashes):.1f} |")
+    print(f"| request to claim with an idle slot, second longest of {JOBS} | {waits[-2]:.3f} |")
+    missed, lost = (max(column) for column in zip(*crashes, strict=True))
+    print(f"| kill -9 of a solver to the next claim of its task, longest of {CRASHES} | {missed:.1f} |")
+    print(f"| search lost by it (age of the checkpoint), longest of {CRASHES} | {lost:.1f} |")
     print(f"| POST stop to stopped, with the result stored, longest of 5 | {max(stops):.2f} |")
     print(f"| POST cancel to a free slot, longest of 5 | {max(cancels):.2f} |")
     print(f"| SIGTERM of a solving replica to its exit, longest of {CRASHES} | {max(leaves):.1f} |")
