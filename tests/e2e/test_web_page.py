@@ -265,6 +265,30 @@ def _a_viewer_may_look_and_nothing_else(site: Site, job: Submitted) -> None:
         expect(page.get_by_role("button", name=re.compile("Stop|Cancel"))).to_have_count(0)
 
 
+def test_the_arithmetic_of_a_week(site: Site) -> None:
+    """Overlapping meetings stand side by side, a clash is one only in a week that both share, weeks read as words."""
+    with visit(site.browser, site.url) as visitor:
+        visitor.page.goto("/")
+        told = visitor.page.evaluate(
+            """async () => {
+              const { weekWords } = await import("/web/js/timetable/model.js");
+              const { meetingsByDay } = await import("/web/js/timetable/meetings.js");
+              const cls = (id, from, until, weeks) => ({ id, time: { days: [0], from, until, weeks } });
+              const classes = [cls("a", 540, 600, "10"), cls("b", 540, 660, "01"), cls("c", 600, 660, "11"),
+                               cls("d", 660, 720, "11")];
+              const shown = (week) => meetingsByDay(classes, 1, week)[0]
+                .map(({ cls, column, columns, clash }) => [cls.id, column, columns, clash]);
+              const words = ["1111", "1111111000", "1010101", "010101", "1001", "1000", "1101110"].map(weekWords);
+              return { words, all: shown(null), first: shown(0) };
+            }"""
+        )
+    words = ["", "weeks 1–7", "odd weeks", "even weeks", "weeks 1, 4", "week 1", "weeks 1, 2, 4–6"]
+    assert told["words"] == words
+    # b lasts from before c begins, in another week than a but in one that c shares.
+    assert told["all"] == [["b", 0, 2, True], ["a", 1, 2, False], ["c", 1, 2, True], ["d", 0, 1, False]]
+    assert told["first"] == [["a", 0, 1, False], ["c", 0, 1, False], ["d", 0, 1, False]]
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_every_view_is_accessible_and_fits(site: Site, scheme: Scheme, width: int) -> None:
     """axe-core finds nothing serious; nothing has to be scrolled sideways, also on the narrowest phone."""

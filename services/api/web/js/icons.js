@@ -27,8 +27,6 @@ const PATHS = {
   grid: "M4 5h16v15H4zM4 10h16M9.3 5v15M14.6 5v15",
   list: "M8 6h12M8 12h12M8 18h12M4 6h.1M4 12h.1M4 18h.1",
   swap: "M4 8h14M14 4l4 4-4 4M20 16H6M10 12l-4 4 4 4",
-  people:
-    "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7M2.5 20c.5-4 3-6 6.500-6s6 2 6.500 6M16 4.500a3.500 3.500 0 0 1 0 6.500M18 14.500c2 .800 3.200 2.600 3.500 5.500",
 };
 
 /** An icon; decorative, as whatever it stands in has words. */

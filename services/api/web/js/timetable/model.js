@@ -13,7 +13,6 @@ export function buildModel(directory, timetable) {
     directory.rooms.map(([id, name, building, capacity, features]) => [id, { id, name, building, capacity, features }]),
   );
   const people = new Map(directory.instructors.map(([id, name]) => [id, name]));
-  const courses = new Map(directory.courses.map(([id, name]) => [id, name]));
   const classes = new Map();
   const by = { room: new Map(), instructor: new Map(), student: new Map(), course: new Map() };
   for (const [course, courseName, rows] of directory.courses) {
@@ -55,7 +54,6 @@ export function buildModel(directory, timetable) {
     rooms,
     classes,
     people,
-    courses,
     curricula,
     by,
     timetable,
@@ -72,13 +70,6 @@ export function classesOf(model, kind, id) {
   if (kind === "curriculum")
     return (model.curricula.get(id)?.courses ?? []).flatMap((course) => model.by.course.get(course) ?? []);
   return model.by[kind]?.get(id) ?? [];
-}
-
-/** Students of one class, found when asked for: it is asked for one class at a time. */
-export function studentsOf(model, cls) {
-  const found = [];
-  for (const [student, classes] of model.by.student) if (classes.includes(cls)) found.push(student);
-  return found;
 }
 
 export const entryOf = (model, kind, id) => model.entries[kind].find((entry) => entry.id === id) ?? null;
