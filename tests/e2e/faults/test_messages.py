@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -18,6 +18,16 @@ from tests.e2e.faults.cluster import Cluster
 from tests.e2e.kafka_reading import everything_on
 
 pytestmark = pytest.mark.faults
+
+
+class Poison(NamedTuple):
+    """A message as it is sent, of no event."""
+
+    topic: str
+    value: bytes
+    key: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
 
 # Each consumer group, with its service and topic.
 GROUPS = {
@@ -84,6 +94,18 @@ def test_a_service_that_reads_every_topic_from_the_beginning_changes_nothing(clu
     _await_handled(cluster, {(name, topic): stored[topic] for name, topic in GROUPS.values()})
     assert cluster.system.sql(_PICTURE) == before
     cluster.settle(cluster.submit(1))
+
+
+def test_a_message_of_fifty_megabytes_that_is_no_event_is_set_aside_by_every_reader(cluster: Cluster) -> None:
+    value = b"[" * 50_000_000
+    handled = _handled(cluster)
+    _publish(cluster, [Poison("job.requested", value, b"poison", (("ce_type", b"job.requested.v1"),))])
+    readers = ("solver", "progress", "persister")
+    _await_handled(cluster, {(name, "job.requested"): handled[name, "job.requested"] + 1 for name in readers})
+    cluster.settle(cluster.submit(1))
+    kept = everything_on(cluster.system, "job.requested.dlq")
+    assert {dict(record.headers)["dlq_service"].decode() for record in kept if record.value == value} == set(readers)
+    assert not cluster.deaths
 
 
 def _publish(cluster: Cluster, records: list[Any]) -> None:
