@@ -68,6 +68,14 @@ def test_an_alert_tells_who_is_called_what_is_wrong_and_what_to_do(alert: dict[s
     assert problems_of(alert["expr"]) == []
 
 
+def test_every_runbook_that_an_alert_links_to_is_there_and_no_other() -> None:
+    headings = re.findall(r"^#+ (.+)$", (DEPLOY.parent / "docs" / "operations.md").read_text(), re.M)
+    # As a reader's browser gets there: lower case, hyphens for spaces, no punctuation.
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    linked = {alert["annotations"]["runbook_url"].partition("#")[2] for alert in alerts()}
+    assert linked == {anchor for anchor in anchors if anchor.startswith("runbook-")}
+
+
 def test_the_check_of_names_sees_a_wrong_series_and_a_wrong_label() -> None:
     assert series_in('sum by (le) (rate(a_bucket{x="y z"}[5m])) / on () b > 0 and c offset 5m') == {
         "a_bucket",
