@@ -53,6 +53,7 @@ organizations = Table(
     Column("generate_per_hour", Integer, nullable=False, server_default=text("10")),
     Column("max_open_jobs", Integer, nullable=False, server_default=text("1000"), comment="queued and running"),
     Column("max_problem_bytes", BigInteger, nullable=False, server_default=text("2147483648"), comment="of all"),
+    Column("accepted_jobs", BigInteger, nullable=False, server_default=text("0"), comment="ever, over HTTP"),
     _created_at(),
     CheckConstraint(
         "max_running_jobs >= 0 AND generate_per_hour >= 0 AND max_open_jobs >= 0 AND max_problem_bytes >= 0",
@@ -142,11 +143,13 @@ jobs = Table(
     Column("source", String(10), nullable=False),
     Column("requested_by", String(200), nullable=False, server_default=""),
     Column("correlation_id", String(128), nullable=False),
+    Column("accepted_number", BigInteger, nullable=True, comment="1, 2, 3, ... of its organisation's, over HTTP"),
     # Cleared when an organisation reaches its limit of open jobs and api looks which have ended; see store/limits.py.
     Column("maybe_open", Boolean, nullable=False, server_default=text("false"), comment="not yet seen to have ended"),
     _created_at(),
     CheckConstraint("source IN ('api', 'event')", name="source"),
     Index("ix_jobs_organization_id_created_at", "organization_id", text("created_at DESC"), text("id DESC")),
+    Index("ix_jobs_accepted_number", "organization_id", "accepted_number", unique=True),
     Index("ix_jobs_maybe_open", "organization_id", postgresql_where=text("maybe_open")),
 )
 

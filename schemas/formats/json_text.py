@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from schemas.problem.findings import MAX_FINDINGS, Finding, InvalidInputError
+from schemas.problem.nesting import require_shallow
 
 # A parsed value takes up to 300 bytes in memory, a byte in the file: bound the values too. Full size has 0.2 million.
 MAX_JSON_CONTAINERS = 2_000_000
@@ -50,14 +51,14 @@ def utf8_text(content: bytes, refusal: type[InvalidInputError]) -> str:
 def _check_size(content: bytes, refusal: type[InvalidInputError]) -> None:
     """Refuses numbers of values that would cost far more memory parsed than they take in the file.
 
-    Marks inside strings are counted too: it errs on the safe side by what no real name contains. Depth needs no count:
-    the parser stops with an error at 200 levels.
+    Marks inside strings are counted too: it errs on the safe side by what no real name contains.
     """
     if content.count(b",") > MAX_JSON_VALUES:
         raise refusal([Finding("too_large", "", f"The JSON has more than {MAX_JSON_VALUES:,} values. Split it.")])
     if content.count(b"[") + content.count(b"{") > MAX_JSON_CONTAINERS:
         message = f"The JSON has more than {MAX_JSON_CONTAINERS:,} objects and lists. Split it."
         raise refusal([Finding("too_large", "", message)])
+    require_shallow(content, refusal)
 
 
 def _details(error: ValidationError) -> list[tuple[str, str, tuple[int | str, ...]]]:

@@ -1,98 +1,94 @@
 """Who may do what: the one place where callers are recognised and roles are checked.
 
-Owns authentication of a request, the order of roles, and the same-origin check for cookies. Must not know passwords
-or what any route does. Every route but sign-in and sign-out depends on one of `viewer`, `planner`, `admin`.
+Owns authentication of a request and what of api is public. Must not know passwords or what any route does. Every other
+route depends on one of `viewer`, `planner`, `admin`; the service does not start with one that does not.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from fastapi import Request
-from pydantic import SecretStr
 
 from services.api.refusals import Refusal
-from services.runtime.tokens import InvalidTokenError, Principal, credentials, verify
+from services.api.store.tokens import ApiTokens
+from services.runtime.access import Role, may, takes
+from services.runtime.tokens import API_TOKEN_PREFIX, InvalidTokenError, Keys, Principal, credentials, verify
+from services.runtime.web import OWN_PAGE_HEADER, Origins
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-
-class Role(StrEnum):
-    """Each may do all that the one before it may."""
-
-    VIEWER = "viewer"
-    PLANNER = "planner"
-    ADMIN = "admin"
-
-
-_RANK = {role: rank for rank, role in enumerate(Role)}
+# Signing in takes a password, staying signed in a refresh token, and the web page's files hold nothing of anybody's.
+PUBLIC = frozenset(
+    {
+        ("POST", "/api/auth/login"),
+        ("POST", "/api/auth/refresh"),
+        ("POST", "/api/auth/logout"),
+        ("GET", "/"),
+        ("GET", "/web/{name:path}"),
+    }
+)
 
 
 class Access:
     """Dependencies for routes: each returns the caller or refuses (401, 403)."""
 
-    def __init__(self, secret: SecretStr) -> None:
-        self._secret = secret
+    def __init__(self, keys: Keys, origins: Origins, tokens: ApiTokens) -> None:
+        self._keys = keys
+        self._origins = origins
+        self._tokens = tokens
 
+    @takes(Role.VIEWER)
     async def viewer(self, request: Request) -> Principal:
         """May read."""
-        return self._caller(request, Role.VIEWER)
+        return await self._caller(request, Role.VIEWER)
 
+    @takes(Role.PLANNER)
     async def planner(self, request: Request) -> Principal:
         """May upload, generate and stop."""
-        return self._caller(request, Role.PLANNER)
+        return await self._caller(request, Role.PLANNER)
 
+    @takes(Role.ADMIN)
     async def admin(self, request: Request) -> Principal:
         """May do everything within the organisation."""
-        return self._caller(request, Role.ADMIN)
+        return await self._caller(request, Role.ADMIN)
 
-    def _caller(self, request: Request, needed: Role) -> Principal:
+    def require_own_page(self, request: Request, *, needs_proof: bool = True) -> None:
+        """Refuse a browser's request that another site caused (CSRF)."""
+        if self._origins.forged(request, needs_proof=needs_proof):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "cross_origin",
+                "A page of another site may have caused this request. Programs send 'Authorization: Bearer TOKEN'"
+                f" instead of the cookie, or the header '{OWN_PAGE_HEADER}' with it.",
+            )
+
+    async def _caller(self, request: Request, needed: Role) -> Principal:
         try:
             given = credentials(request.headers, request.cookies)
-            caller = None if given is None else verify(given.token, self._secret)
+            if given is not None and given.from_cookie and request.method not in _SAFE_METHODS:
+                self.require_own_page(request)
+            caller = await self._recognised("" if given is None else given.token)
         except InvalidTokenError as error:
-            raise _unauthorized(str(error)) from error
-        if given is None or caller is None:
-            raise _unauthorized("the request carries no token")
+            raise unauthorized(f"Sign in first: {error}.") from error
         request.state.organization_id = caller.organization_id
         request.state.user_id = caller.user_id
-        if given.from_cookie and request.method not in _SAFE_METHODS:
-            require_same_origin(request)
-        if caller.role not in _RANK or _RANK[Role(caller.role)] < _RANK[needed]:
+        if not may(caller.role, needed):
             raise Refusal(
                 HTTPStatus.FORBIDDEN, "forbidden", f"This takes the role '{needed}'; yours is '{caller.role[:20]}'."
             )
         return caller
 
+    async def _recognised(self, token: str) -> Principal:
+        if not token:
+            raise InvalidTokenError("the request carries no token")
+        if not token.startswith(API_TOKEN_PREFIX):
+            return verify(token, self._keys)
+        caller = await self._tokens.use(token)
+        if caller is None:
+            raise InvalidTokenError("the API token is unknown, expired or revoked")
+        return caller
 
-def _unauthorized(why: str) -> Refusal:
-    return Refusal(
-        HTTPStatus.UNAUTHORIZED,
-        "unauthorized",
-        f"Sign in first: {why}.",
-        headers={"WWW-Authenticate": 'Bearer realm="horarium"'},
-    )
 
-
-def require_same_origin(request: Request) -> None:
-    """Refuse a browser's request that another site caused (CSRF).
-
-    Browsers send Sec-Fetch-Site, older ones Origin, with every such request; a program that sends neither cannot have
-    been tricked into sending somebody's cookie.
-    """
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None:
-        allowed = site in ("same-origin", "none")
-    elif origin is not None:
-        allowed = urlsplit(origin).netloc == request.headers.get("host", "")
-    else:
-        allowed = True
-    if not allowed:
-        raise Refusal(
-            HTTPStatus.FORBIDDEN,
-            "cross_origin",
-            "A page of another site caused this request. Send 'Authorization: Bearer TOKEN' instead of the cookie.",
-        )
+def unauthorized(detail: str, code: str = "unauthorized") -> Refusal:
+    return Refusal(HTTPStatus.UNAUTHORIZED, code, detail, headers={"WWW-Authenticate": 'Bearer realm="horarium"'})

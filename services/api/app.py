@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
@@ -18,31 +19,43 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
 from services.api import openapi, retention
-from services.api.access import Access
+from services.api.access import PUBLIC, Access
 from services.api.edge import RequestEdge
 from services.api.pages import page_routes
+from services.api.passwords import Passwords
 from services.api.refusals import Refusal, answer, findings_of, invalid_body, of_http_error
+from services.api.refusals_of_limits import on_limit_reached, on_unknown_organization
 from services.api.relay import Relay
 from services.api.routes.auth import auth_routes
+from services.api.routes.organization import organization_routes
 from services.api.routes.problems import problem_routes
 from services.api.routes.templates import template_routes
 from services.api.routes.timetables import Links, timetable_routes
+from services.api.routes.tokens import token_routes
+from services.api.routes.users import user_routes
 from services.api.routes.variants import variant_routes
 from services.api.routes.web_support import web_support_routes
 from services.api.settings import ApiSettings
+from services.api.sign_in import SignIns
 from services.api.store.accounts import Accounts
 from services.api.store.attempts import Attempts
+from services.api.store.failures import SignInFailures
 from services.api.store.jobs import Jobs
+from services.api.store.limits import LimitReachedError, Organizations, UnknownOrganizationError
 from services.api.store.problems import Problems
 from services.api.store.results import Results
+from services.api.store.sessions import Sessions
+from services.api.store.tokens import ApiTokens
 from services.api.upkeep import Upkeep
 from services.api.uploads import Uploads
 from services.api.work import ChildProcesses
+from services.runtime.access import require_declared
 from services.runtime.background import running
 from services.runtime.database import create_engine, ping
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
 from services.runtime.retention import Cleanup
+from services.runtime.web import Origins, SecurityHeaders, allow_origins
 
 DESCRIPTION = "Upload a university's problem, ask for timetables, fetch the finished ones."
 
@@ -71,7 +84,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     others = {"upload_files": retention.leftover_uploads()}
     cleanup = Cleanup(engine, "api", kept, settings.cleanup_every, others)
-    access = Access(settings.jwt_secret)
+    tokens, accounts, passwords = ApiTokens(engine), Accounts(engine), Passwords()
+    access = Access(settings.keys, Origins(settings), tokens)
+    sign_ins = SignIns(accounts, SignInFailures(engine), passwords)
+    sessions = Sessions(engine, settings.session_lifetime)
     uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.work_queue)
     children = ChildProcesses(
         settings.work_processes, settings.work_queue, settings.work_timeout_s, settings.work_memory_mib
@@ -101,7 +117,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(auth_routes(access, Accounts(engine), uploads, settings))
+    app.include_router(auth_routes(access, accounts, sessions, sign_ins, passwords, uploads, settings))
+    app.include_router(token_routes(access, tokens, sign_ins, uploads))
+    app.include_router(user_routes(access, accounts, passwords, uploads))
+    app.include_router(organization_routes(access, Organizations(engine)))
     app.include_router(problem_routes(access, problems, uploads, children))
     app.include_router(template_routes(access, children))
     links = Links(settings.progress_base_url)
@@ -114,7 +133,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(LimitReachedError, on_limit_reached)
+    app.add_exception_handler(UnknownOrganizationError, on_unknown_organization)
+    # The last one added is the outermost: also what the edge answers for a defect can be read by an allowed page.
     app.add_middleware(RequestEdge)
+    allow_origins(app, settings, ["GET", "POST", "PATCH", "DELETE"])
+    app.add_middleware(SecurityHeaders, refuse=_refuse, https_only=settings.cookie_secure)
+    require_declared(app, PUBLIC)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]  # the framework's documented way
     return app
 
@@ -126,6 +151,10 @@ def documentation_settings() -> ApiSettings:
         database_url=SecretStr("postgresql+psycopg://localhost/horarium"),
         jwt_secret=SecretStr("0" * 32),
     )
+
+
+def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str) -> JSONResponse:
+    return answer(request, Refusal(status, code, sentence, headers={"Connection": "close"}))
 
 
 async def _on_refusal(request: Request, error: Exception) -> JSONResponse:

@@ -7,7 +7,7 @@ anything is stored.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +17,7 @@ from schemas.events.solve import ErrorInfo, Infeasibility, Provenance
 from schemas.fold import JobStatus, VariantState
 from schemas.problem.read import ProblemFormat, TableFormat
 from schemas.timetable import Score
+from services.runtime.access import Role
 
 
 class _Request(BaseModel):
@@ -26,9 +27,42 @@ class _Request(BaseModel):
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
+# PostgreSQL's texts cannot hold a NUL, and nobody's name or address has a control character.
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+Email = Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f@]+@[^\x00-\x20\x7f@]+$")]
+Password = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
 class SignIn(_Request):
-    email: str = Field(min_length=1, max_length=320)
-    password: str = Field(min_length=1, max_length=1024)
+    email: Line = Field(min_length=1, max_length=320)
+    password: Password
+
+
+class NewPassword(_Request):
+    """The caller's own. Every session of the user ends, but the caller's begins anew."""
+
+    current_password: Password
+    new_password: Password = Field(description="At least 12 characters.")
+
+
+class NewApiToken(_Request):
+    name: Line = Field(min_length=1, max_length=100, description="What it is for.")
+    days: int = Field(default=90, ge=1, le=366, description="How long it works.")
+    password: Password = Field(description="The caller's: whoever found a signed-in browser makes no lasting key.")
+
+
+class NewUser(_Request):
+    email: Email
+    password: Password = Field(description="The first one, at least 12 characters; to be told in person and changed.")
+    role: Role = Role.VIEWER
+
+
+class UserChanges(_Request):
+    """What is left out stays."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+    password: Password | None = Field(default=None, description="A new one. The user is signed out everywhere.")
 
 
 class Weights(WeightOverrides):
@@ -143,6 +177,59 @@ class Me(BaseModel):
     role: str
     organization_id: UUID
     organization: str
+
+
+class ApiTokenAnswer(BaseModel):
+    id: UUID
+    user_id: UUID
+    email: str = Field(description="Whose it is; it may do what this user may.")
+    name: str
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    last_used_at: AwareDatetime | None = Field(description="To the minute; null if never.")
+
+
+class MadeApiToken(ApiTokenAnswer):
+    token: str = Field(description="Shown this once; only a hash of it is kept.")
+
+
+class ApiTokenList(BaseModel):
+    items: list[ApiTokenAnswer]
+
+
+class UserAnswer(BaseModel):
+    id: UUID
+    email: str
+    role: Role
+    disabled_at: AwareDatetime | None = Field(description="Since when the user may not sign in; null if they may.")
+    created_at: AwareDatetime
+
+
+class UserList(BaseModel):
+    items: list[UserAnswer]
+    next_cursor: str | None = Field(description="Ask again with it for the next page; null on the last one.")
+
+
+class OrganizationLimits(BaseModel):
+    generate_per_hour: int = Field(description="Accepted requests in any 60 minutes; more are refused (429).")
+    running_jobs: int = Field(description="Solved at the same time; more wait.")
+    open_jobs: int = Field(description="Queued and running; more are refused (429).")
+    problem_bytes: int = Field(description="Of all stored problems, as uploaded; more are refused (409).")
+
+
+class OrganizationUsage(BaseModel):
+    generate_last_hour: int
+    running_jobs: int
+    open_jobs: int
+    problem_bytes: int
+    users: int = Field(description="Who may sign in.")
+
+
+class OrganizationAnswer(BaseModel):
+    id: UUID
+    name: str
+    limits: OrganizationLimits
+    usage: OrganizationUsage
 
 
 class ProblemAnswer(BaseModel):

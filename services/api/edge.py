@@ -1,4 +1,4 @@
-"""The edge of every request: correlation id, one log line, metrics, headers, and answers for what went wrong inside.
+"""The edge of every request: correlation id, one log line, metrics, and answers for what went wrong inside.
 
 Owns what is true of all requests alike. Must not know any route. An ASGI middleware of its own, because the
 framework's base class buffers bodies.
@@ -88,12 +88,6 @@ def _correlation_id(request: Request) -> str:
 
 def _set_headers(headers: MutableHeaders, correlation_id: str) -> None:
     headers[CORRELATION_HEADER] = correlation_id
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    # Answers name people: neither a proxy nor a browser's disk may keep them, unless a route says otherwise.
-    headers.setdefault("Cache-Control", "no-store")
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

@@ -17,6 +17,14 @@ HTTP_SECONDS = Histogram(
 )
 JOBS_REQUESTED = Counter("horarium_jobs_requested_total", "Jobs accepted over HTTP.")
 REPLAYED = Counter("horarium_idempotent_replay_total", "Requests answered again from their Idempotency-Key.")
+LIMITED = Counter(
+    "horarium_limit_refused_total", "Requests refused because their organisation is at a limit.", ["limit"]
+)
+for _limit in ("rate_limited", "too_many_open_jobs", "problem_storage_full"):
+    LIMITED.labels(limit=_limit)
+SIGN_INS = Counter("horarium_sign_ins_total", "Attempts to sign in with a password.", ["outcome"])
+for _outcome in ("accepted", "refused", "disabled", "too_many"):
+    SIGN_INS.labels(outcome=_outcome)
 OUTBOX_ROWS = Gauge("horarium_outbox_rows", "Events that wait to be published.")
 OUTBOX_OLDEST_SECONDS = Gauge("horarium_outbox_oldest_age_seconds", "Age of the oldest event that waits; 0 if none.")
 OUTBOX_REFUSED = Counter(

@@ -16,13 +16,22 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.problem.model import Problem
-from services.api.bodies import GenerateRequest, SignIn
+from services.api.bodies import GenerateRequest, NewApiToken, NewPassword, NewUser, SignIn, UserChanges
 from services.api.refusals import ProblemDetails
 from services.api.routes.documented import refusals
 from services.runtime.tokens import COOKIE
 
 FILE = Path(__file__).parents[2] / "schemas" / "generated" / "api.openapi.json"
-_READ_BY_ROUTES: tuple[type[BaseModel], ...] = (Problem, GenerateRequest, SignIn, ProblemDetails)
+_READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
+    Problem,
+    GenerateRequest,
+    SignIn,
+    NewPassword,
+    NewApiToken,
+    NewUser,
+    UserChanges,
+    ProblemDetails,
+)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import Finding, InvalidInputError, InvalidProblemError
 from schemas.problem.model import Problem
+from schemas.problem.nesting import require_shallow
 from schemas.problem.read import MAX_PROBLEM_BYTES, AnyFormat, ProblemFormat, TableFormat, guess_format, load_problem
 from services.api.bodies import GenerateRequest
 from services.api.refusals import findings_of
@@ -76,6 +77,7 @@ def _native(problem: Problem) -> bytes:
 
 def parse_request(raw: bytes) -> GenerateRequest:
     """A request's fields, without a look at the problem inside. Raises InvalidRequestError."""
+    require_shallow(raw, InvalidRequestError)
     try:
         return GenerateRequest.model_validate_json(raw, strict=True)
     except ValidationError as error:

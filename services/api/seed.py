@@ -24,10 +24,19 @@ class Seeded:
     user_id: UUID
 
 
-def seed_demo(database_url: str, email: str, password: str, organization_name: str, *, role: str = "admin") -> Seeded:
+def seed_demo(
+    database_url: str,
+    email: str,
+    password: str,
+    organization_name: str,
+    *,
+    role: str = "admin",
+    generate_per_hour: int | None = None,
+) -> Seeded:
     """Make sure that the organisation and the user exist and that the password is this one; safe to repeat.
 
-    Raises ValueError if the address belongs to a user of another organisation.
+    `generate_per_hour` and as many open jobs become the organisation's limits; without it they stay, by default 10 and
+    1,000. Raises ValueError if the address belongs to a user of another organisation.
     """
     address = email.strip().lower()
     engine = create_engine(database_url, poolclass=NullPool, connect_args={"connect_timeout": 5})
@@ -36,6 +45,12 @@ def seed_demo(database_url: str, email: str, password: str, organization_name: s
         organization_id = connection.execute(
             select(organizations.c.id).where(organizations.c.name == organization_name)
         ).scalar_one()
+        if generate_per_hour is not None:
+            connection.execute(
+                update(organizations)
+                .where(organizations.c.id == organization_id)
+                .values(generate_per_hour=generate_per_hour, max_open_jobs=generate_per_hour)
+            )
         connection.execute(
             insert(users)
             .values(

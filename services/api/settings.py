@@ -37,9 +37,14 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     """What api needs beside the shared settings."""
 
     access_token_lifetime_s: int = Field(
-        default=8 * 3600, ge=60, le=7 * 24 * 3600, description="A working day; after it the user signs in again."
+        default=15 * 60,
+        ge=60,
+        le=24 * 3600,
+        description="How long an access token works; so long at most a disabled user or a changed role goes unnoticed.",
     )
-    cookie_secure: bool = Field(default=True, description="Off only where the web address is plain http.")
+    session_lifetime_h: int = Field(
+        default=14 * 24, ge=1, le=90 * 24, description="How long after a sign-in its session can be renewed."
+    )
     progress_base_url: str = Field(
         default="", max_length=500, description="Where progress answers; empty when both share one web address."
     )
@@ -64,6 +69,10 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     idempotency_key_lifetime_h: int = Field(
         default=24, ge=1, le=24 * 30, description="How long a repeated Idempotency-Key gets the first answer, at least."
     )
+
+    @property
+    def session_lifetime(self) -> timedelta:
+        return timedelta(hours=self.session_lifetime_h)
 
     @property
     def access_token_lifetime(self) -> timedelta:

@@ -12,7 +12,6 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
@@ -25,9 +24,11 @@ from services.progress.routes import progress_routes
 from services.progress.settings import ProgressSettings
 from services.progress.store import Store
 from services.progress.streams import StreamLimits
+from services.runtime.access import require_declared
 from services.runtime.background import running
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
+from services.runtime.web import SecurityHeaders, allow_origins
 
 DESCRIPTION = "How a job stands, as a snapshot and as server-sent events."
 
@@ -85,21 +86,26 @@ def create_app(settings: ProgressSettings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(progress_routes(store, hub, limits, settings.jwt_secret))
+    app.include_router(progress_routes(store, hub, limits, settings.keys))
     app.include_router(probes({"redis": store.ping, **kafka.checks}))
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.origins,
-        allow_origin_regex=settings.cors_origin_pattern or None,
-        allow_credentials=True,
-        allow_methods=["GET"],
-        allow_headers=["Authorization", "Last-Event-ID", "If-None-Match", "X-Correlation-ID"],
-        expose_headers=["ETag", "Retry-After"],
-    )
+    app.add_exception_handler(Exception, _on_defect)
+    allow_origins(app, settings, ["GET"])
+    app.add_middleware(SecurityHeaders, refuse=_refuse, https_only=settings.cookie_secure)
+    require_declared(app, public=())
     return app
+
+
+def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str) -> JSONResponse:
+    return answer(request, Refusal(status, code, sentence, {"Connection": "close"}))
+
+
+async def _on_defect(request: Request, _: Exception) -> JSONResponse:
+    """Without internals; the server logs them."""
+    sentence = "Something went wrong on our side; it has been logged."
+    return answer(request, Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", sentence))
 
 
 async def _on_refusal(request: Request, error: Exception) -> JSONResponse:

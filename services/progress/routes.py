@@ -5,6 +5,7 @@ Owns requests and answers. Must not know Redis's keys or how frames reach a stre
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -13,7 +14,6 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from services.progress.hub import Hub, TooManyStreamsError
@@ -22,8 +22,9 @@ from services.progress.refusals import ProblemDetails, Refusal
 from services.progress.snapshot import Revision, unknown
 from services.progress.store import AwayError, Store
 from services.progress.streams import NothingMoreError, Stream, StreamLimits, UnknownJobError
+from services.runtime.access import Role, may, takes
 from services.runtime.logging import bound_ids
-from services.runtime.tokens import InvalidTokenError, Principal, credentials, verify
+from services.runtime.tokens import InvalidTokenError, Keys, Principal, credentials, verify
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ _STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering
 _NO_STORE = {"Cache-Control": "no-store"}
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: {"model": ProblemDetails, "description": "No valid access token"},
+    403: {"model": ProblemDetails, "description": "A role that may not read"},
     404: {
         "model": ProblemDetails,
         "description": "Code `unknown_job`: no such job, another organisation's, or one that was accepted a moment ago "
@@ -41,21 +43,16 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def progress_routes(store: Store, hub: Hub, limits: StreamLimits, secret: SecretStr) -> APIRouter:
+def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) -> APIRouter:
     """`GET /api/progress/{job_id}` and `/events`."""
     router = APIRouter(prefix="/api/progress", tags=["progress"])
 
+    @takes(Role.VIEWER)
     def caller(request: Request) -> Principal:
-        try:
-            given = credentials(request.headers, request.cookies)
-            if given is not None:
-                return verify(given.token, secret)
-            why = "sign in, or send 'Authorization: Bearer TOKEN'"
-        except InvalidTokenError as error:
-            why = str(error)
-        raise Refusal(
-            HTTPStatus.UNAUTHORIZED, "unauthenticated", f"Not signed in: {why}.", {"WWW-Authenticate": "Bearer"}
-        )
+        principal = _recognised(request, keys)
+        if not may(principal.role, Role.VIEWER):
+            raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"This takes the role '{Role.VIEWER}'.")
+        return principal
 
     # Annotations are not postponed in this module: the framework could not find this local name.
     Caller = Annotated[Principal, Depends(caller)]  # noqa: N806  # a type, not a variable
@@ -103,7 +100,7 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, secret: Secret
                 follower = undo.enter_context(hub.follow(job_id))
             except TooManyStreamsError:
                 raise _too_many_streams() from None
-            stream = Stream(store, follower, limits, job_id, principal.organization_id)
+            stream = Stream(store, follower, _while_believed(limits, principal), job_id, principal.organization_id)
             try:
                 first = await stream.first(Revision.parse(last_event_id))
             except UnknownJobError:
@@ -113,6 +110,25 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, secret: Secret
             return _EventStream(stream.text(first), undo.pop_all().close)
 
     return router
+
+
+def _recognised(request: Request, keys: Keys) -> Principal:
+    try:
+        given = credentials(request.headers, request.cookies)
+        if given is not None:
+            return verify(given.token, keys)
+        why = "sign in, or send 'Authorization: Bearer TOKEN'"
+    except InvalidTokenError as error:
+        why = str(error)
+    raise Refusal(HTTPStatus.UNAUTHORIZED, "unauthenticated", f"Not signed in: {why}.", {"WWW-Authenticate": "Bearer"})
+
+
+def _while_believed(limits: StreamLimits, principal: Principal) -> StreamLimits:
+    """A stream ends with its token: who may no longer read is found out when the client comes back."""
+    if principal.expires_at is None:
+        return limits
+    left_s = (principal.expires_at - datetime.now(UTC)).total_seconds()
+    return replace(limits, longest_s=min(limits.longest_s, max(1.0, left_s)))
 
 
 class _EventStream(StreamingResponse):

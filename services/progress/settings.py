@@ -35,14 +35,6 @@ class ProgressSettings(TokenSettings):
     unknown_job_wait_s: float = Field(
         default=5.0, ge=0, le=30, description="How long an event stream waits for a job that nobody has heard of yet."
     )
-    cors_origins: str = Field(
-        default="", max_length=2000, description="Web origins, separated by commas, whose pages may read progress."
-    )
-    cors_origin_pattern: str = Field(
-        default=r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?",
-        max_length=500,
-        description="Regular expression of further origins; by default pages served from this machine.",
-    )
 
     @property
     def progress_ttl(self) -> timedelta:
@@ -51,7 +43,3 @@ class ProgressSettings(TokenSettings):
     @property
     def result_ttl(self) -> timedelta:
         return timedelta(seconds=self.result_ttl_s)
-
-    @property
-    def origins(self) -> list[str]:
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]

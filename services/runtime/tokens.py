@@ -1,22 +1,29 @@
 """Access tokens: who is calling, signed by one service and believed by all.
 
-Owns the claims of the JSON Web Token (HS256, RFC 7519) and where a request carries it: `Authorization: Bearer` for
-machines, an HttpOnly cookie for browsers. Must not know users' passwords, or what a role allows.
+Owns the claims of the JSON Web Token (HS256, RFC 7519), the keys it is signed with, and where a request carries it:
+`Authorization: Bearer` for machines, an HttpOnly cookie for browsers. Must not know users' passwords, or what a role
+allows.
+
+The role and the organisation in a token are believed until it expires: a change takes effect with the next token.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import jwt
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from services.runtime.settings import RuntimeSettings
 
 COOKIE = "horarium_session"
+# How the tokens begin that api hands out to programs and alone can look up (`services.api.store.tokens`).
+API_TOKEN_PREFIX = "hrm_"  # noqa: S105  # what a token looks like, not one
 _ALGORITHM = "HS256"
 _ISSUER = "horarium"
 _REQUIRED = ("exp", "iat", "sub", "org", "role", "email")
@@ -25,10 +32,87 @@ _MAX_TOKEN_CHARACTERS = 4096
 _CLOCK_SKEW = timedelta(seconds=30)
 
 
+_MIN_SECRET_CHARACTERS = 32
+_MAX_OLD_KEYS = 8
+
+
 class TokenSettings(RuntimeSettings):
     """Settings of a service that reads access tokens."""
 
-    jwt_secret: SecretStr = Field(min_length=32, description="Signs and verifies access tokens; at least 32 bytes.")
+    jwt_secret: SecretStr = Field(
+        min_length=_MIN_SECRET_CHARACTERS, description="Signs and verifies access tokens; at least 32 bytes."
+    )
+    jwt_secrets_old: SecretStr = Field(
+        default=SecretStr(""), description="Earlier values of JWT_SECRET, separated by commas, that still verify."
+    )
+    cookie_secure: bool = Field(
+        default=True, description="Off only where the web address is plain http; on, browsers insist on https."
+    )
+    cors_origins: str = Field(
+        default="", max_length=2000, description="Web origins, separated by commas, whose pages may call this service."
+    )
+    cors_origin_pattern: str = Field(
+        default="", max_length=500, description="Regular expression that further such origins match as a whole."
+    )
+
+    @field_validator("jwt_secrets_old")
+    @classmethod
+    def _long_enough(cls, given: SecretStr) -> SecretStr:
+        old = _listed(given.get_secret_value())
+        if len(old) > _MAX_OLD_KEYS or any(len(secret) < _MIN_SECRET_CHARACTERS for secret in old):
+            raise ValueError(
+                f"must be at most {_MAX_OLD_KEYS} secrets of at least {_MIN_SECRET_CHARACTERS} characters, separated by"
+                " commas"
+            )
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _no_wildcard(cls, given: str) -> str:
+        if any(not origin.startswith(("http://", "https://")) or origin.endswith("/") for origin in _listed(given)):
+            raise ValueError("must be origins such as https://timetable.example, without a path and without '*'")
+        return given
+
+    @field_validator("cors_origin_pattern")
+    @classmethod
+    def _compiles(cls, given: str) -> str:
+        try:
+            re.compile(given)
+        except re.error as error:
+            raise ValueError(f"must be a regular expression: {error}") from None
+        return given
+
+    @property
+    def keys(self) -> Keys:
+        old = _listed(self.jwt_secrets_old.get_secret_value())
+        return Keys(self.jwt_secret, tuple(SecretStr(secret) for secret in old))
+
+    @property
+    def origins(self) -> list[str]:
+        return _listed(self.cors_origins)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The secret that signs, and earlier ones that still verify until the tokens they signed have expired."""
+
+    current: SecretStr
+    old: tuple[SecretStr, ...] = ()
+
+    def by_id(self, key_id: str | None) -> SecretStr | None:
+        """The key that a token's header names (`kid`); the current one if it names none."""
+        if key_id is None:
+            return self.current
+        return next((key for key in (self.current, *self.old) if _key_id(key) == key_id), None)
+
+
+def _key_id(secret: SecretStr) -> str:
+    """Names a secret without telling anything of use about it: half of a hash of at least 32 bytes."""
+    return hashlib.sha256(b"horarium.kid:" + secret.get_secret_value().encode()).hexdigest()[:16]
 
 
 class InvalidTokenError(Exception):
@@ -43,6 +127,8 @@ class Principal:
     organization_id: UUID
     role: str
     email: str
+    # When the token that said so expires; None if it was no token that expires.
+    expires_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +154,7 @@ def credentials(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Crede
     return Credentials(token, from_cookie=True) if token else None
 
 
-def issue(principal: Principal, secret: SecretStr, lifetime: timedelta) -> str:
+def issue(principal: Principal, keys: Keys, lifetime: timedelta) -> str:
     """A signed token for the principal."""
     now = datetime.now(UTC)
     claims = {
@@ -82,17 +168,25 @@ def issue(principal: Principal, secret: SecretStr, lifetime: timedelta) -> str:
         "iat": now,
         "exp": now + lifetime,
     }
-    return jwt.encode(claims, secret.get_secret_value(), algorithm=_ALGORITHM)
+    headers = {"kid": _key_id(keys.current)}
+    return jwt.encode(claims, keys.current.get_secret_value(), algorithm=_ALGORITHM, headers=headers)
 
 
-def verify(token: str, secret: SecretStr) -> Principal:
+def verify(token: str, keys: Keys) -> Principal:
     """The principal that a token names. Raises InvalidTokenError, whose text never holds the token."""
     if len(token) > _MAX_TOKEN_CHARACTERS:
         raise InvalidTokenError("the token is too long")
+    if token.startswith(API_TOKEN_PREFIX):
+        raise InvalidTokenError(
+            "only api takes an API token; exchange it there for an access token, at /api/auth/token"
+        )
     try:
+        key = keys.by_id(jwt.get_unverified_header(token).get("kid"))
+        if key is None:
+            raise InvalidTokenError("the token was signed with a key that is no longer in use; sign in again")
         claims = jwt.decode(
             token,
-            secret.get_secret_value(),
+            key.get_secret_value(),
             algorithms=[_ALGORITHM],
             audience=_ISSUER,
             issuer=_ISSUER,
@@ -104,8 +198,9 @@ def verify(token: str, secret: SecretStr) -> Principal:
             organization_id=UUID(str(claims["org"])),
             role=str(claims["role"]),
             email=str(claims["email"]),
+            expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC) + _CLOCK_SKEW,
         )
     except jwt.ExpiredSignatureError as error:
         raise InvalidTokenError("the token has expired; sign in again") from error
-    except (jwt.InvalidTokenError, ValueError) as error:
+    except (jwt.InvalidTokenError, ValueError, OverflowError) as error:
         raise InvalidTokenError("the token is not valid") from error

@@ -1,86 +1,133 @@
-"""Signing in and out.
+"""Signing in, staying signed in and out; the caller's own password.
 
-Owns the session cookie. Must not know how tokens are made or passwords are hashed.
+Owns the cookies. Must not know how tokens are made or passwords are hashed.
+
+Browsers get two cookies that no script can read: the access token, sent with everything, and the refresh token, sent to
+these routes only. Programs use the access token that a sign-in answers with, or exchange an API token for one.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-import structlog
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.api.access import Access, require_same_origin
-from services.api.bodies import Me, SignedIn, SignIn
-from services.api.passwords import matches
+from services.api.access import Access, unauthorized
+from services.api.bodies import Me, NewPassword, SignedIn, SignIn
+from services.api.passwords import Passwords
 from services.api.refusals import Refusal
 from services.api.routes.documented import json_body, refusals
-from services.api.routes.requests import read_json
+from services.api.routes.requests import good_password, read_json
 from services.api.settings import ApiSettings
-from services.api.store.accounts import Accounts
+from services.api.sign_in import SignIns
+from services.api.store.accounts import Account, Accounts
+from services.api.store.sessions import Session, Sessions
 from services.api.uploads import Uploads
 from services.runtime.tokens import COOKIE, Principal, issue
 
-log = structlog.get_logger(__name__)
-
-# Each check takes 64 MiB and ~50 ms of a core: more at once would only make all of them slower.
-_CHECKS_AT_ONCE = 2
+PREFIX = "/api/auth"
+REFRESH_COOKIE = "horarium_refresh"
 
 
-def auth_routes(access: Access, accounts: Accounts, uploads: Uploads, settings: ApiSettings) -> APIRouter:
-    router = APIRouter(prefix="/api/auth", tags=["sign-in"])
+def auth_routes(
+    access: Access,
+    accounts: Accounts,
+    sessions: Sessions,
+    sign_ins: SignIns,
+    passwords: Passwords,
+    uploads: Uploads,
+    settings: ApiSettings,
+) -> APIRouter:
+    router = APIRouter(prefix=PREFIX, tags=["sign-in"])
     viewer = Depends(access.viewer)
-    checks = CapacityLimiter(_CHECKS_AT_ONCE)
+    cookies = _Cookies(settings)
+
+    def signed_in(response: Response, session: Session) -> SignedIn:
+        token = issue(session.principal, settings.keys, settings.access_token_lifetime)
+        cookies.set(response, token, session)
+        return SignedIn(access_token=token, expires_in=settings.access_token_lifetime_s)
 
     @router.post(
         "/login",
         summary="Sign in",
-        description="Sets an HttpOnly cookie for browsers; programs send the access token as `Authorization: Bearer`.",
+        description="Sets HttpOnly cookies for browsers; programs send the access token as `Authorization: Bearer`."
+        " After several wrong passwords the next attempt has to wait, longer and longer.",
         openapi_extra={**json_body(SignIn), "security": []},
-        responses=refusals(401, 403, 408, 413, 415, 422),
+        responses=refusals(401, 403, 408, 413, 415, 422, 429),
     )
     async def login(request: Request, response: Response) -> SignedIn:
-        require_same_origin(request)
+        access.require_own_page(request, needs_proof=False)
         given = await read_json(request, uploads, SignIn)
-        account = await accounts.by_email(given.email)
-        known = account.password_hash if account is not None else None
-        right = await to_thread.run_sync(matches, given.password, known, limiter=checks)
-        if account is None or not right:
-            log.info("sign_in_refused")
-            raise Refusal(HTTPStatus.UNAUTHORIZED, "wrong_credentials", "The address or the password is wrong.")
-        principal = Principal(account.user_id, account.organization_id, account.role, account.email)
+        account = await sign_ins.check(request, given.email, given.password)
         request.state.user_id, request.state.organization_id = account.user_id, account.organization_id
-        token = issue(principal, settings.jwt_secret, settings.access_token_lifetime)
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=settings.access_token_lifetime_s,
-            httponly=True,
-            samesite="lax",
-            secure=settings.cookie_secure,
-            path="/",
-        )
-        return SignedIn(access_token=token, expires_in=settings.access_token_lifetime_s)
+        return signed_in(response, await sessions.begin(_principal(account), _user_agent(request)))
+
+    @router.post(
+        "/refresh",
+        summary="Renew the session: a new access token for the refresh cookie",
+        description="Each refresh token works once; its successor comes with the answer. A used one that comes again"
+        " ends the session, except within ten seconds.",
+        openapi_extra={"security": []},
+        responses=refusals(401, 403),
+    )
+    async def refresh(request: Request, response: Response) -> SignedIn:
+        access.require_own_page(request)
+        session = await sessions.renew(request.cookies.get(REFRESH_COOKIE, ""), _user_agent(request))
+        if session is None:
+            refusal = unauthorized("The session has ended. Sign in again.", "session_ended")
+            refusal.headers["Set-Cookie"] = cookies.forget_refresh
+            raise refusal
+        request.state.user_id = session.principal.user_id
+        request.state.organization_id = session.principal.organization_id
+        return signed_in(response, session)
 
     @router.post(
         "/logout",
         status_code=HTTPStatus.NO_CONTENT,
-        summary="Sign out: forget the cookie",
+        summary="Sign out: end the session and forget the cookies",
+        description="The access token itself works until it expires; whoever has none but the cookie's is out at once.",
         openapi_extra={"security": []},
         responses=refusals(403),
     )
     async def logout(request: Request) -> Response:
-        require_same_origin(request)
+        access.require_own_page(request)
+        await sessions.end(request.cookies.get(REFRESH_COOKIE, ""))
         response = Response(status_code=HTTPStatus.NO_CONTENT)
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=settings.cookie_secure, path="/")
+        cookies.forget(response)
         return response
 
-    @router.get("/me", summary="Who is signed in", responses=refusals(401))
+    @router.post(
+        "/token",
+        summary="An access token for an API token",
+        description="For the progress service, which takes access tokens only. Send the API token as `Authorization:"
+        " Bearer`.",
+        responses=refusals(403),
+    )
+    async def exchange(caller: Principal = viewer) -> SignedIn:
+        if caller.expires_at is not None:
+            raise Refusal(HTTPStatus.FORBIDDEN, "no_api_token", "This takes an API token, not an access token.")
+        token = issue(caller, settings.keys, settings.access_token_lifetime)
+        return SignedIn(access_token=token, expires_in=settings.access_token_lifetime_s)
+
+    @router.post(
+        "/password",
+        summary="Change one's own password",
+        description="Ends every session of the user; the answer begins a new one.",
+        openapi_extra=json_body(NewPassword),
+        responses=refusals(408, 413, 415, 422, 429),
+    )
+    async def change_password(request: Request, response: Response, caller: Principal = viewer) -> SignedIn:
+        given = await read_json(request, uploads, NewPassword)
+        account = await sign_ins.check(request, caller.email, given.current_password)
+        good_password(given.new_password, account.email, "/new_password")
+        await accounts.set_password(account.user_id, await passwords.hash(given.new_password), sign_out=True)
+        return signed_in(response, await sessions.begin(_principal(account), _user_agent(request)))
+
+    @router.get("/me", summary="Who is signed in")
     async def me(caller: Principal = viewer) -> Me:
         account = await accounts.by_id(caller.user_id, caller.organization_id)
-        if account is None:
-            raise Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", "This user no longer exists. Sign in again.")
+        if account is None or account.disabled_at is not None:
+            raise unauthorized("This user may no longer sign in.")
         return Me(
             user_id=account.user_id,
             email=account.email,
@@ -90,3 +137,45 @@ def auth_routes(access: Access, accounts: Accounts, uploads: Uploads, settings: 
         )
 
     return router
+
+
+class _Cookies:
+    """Both cookies: not for scripts, not for other sites, over https unless that is switched off."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._secure = settings.cookie_secure
+        self._access_s = settings.access_token_lifetime_s
+
+    def set(self, response: Response, token: str, session: Session) -> None:
+        # Lax: a link to a timetable from elsewhere works. What changes something is checked by `require_own_page`.
+        response.set_cookie(
+            COOKIE, token, max_age=self._access_s, path="/", httponly=True, samesite="lax", secure=self._secure
+        )
+        response.set_cookie(
+            REFRESH_COOKIE,
+            session.token,
+            expires=session.expires_at,
+            path=PREFIX,
+            httponly=True,
+            samesite="strict",
+            secure=self._secure,
+        )
+
+    def forget(self, response: Response) -> None:
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=self._secure)
+        response.delete_cookie(REFRESH_COOKIE, path=PREFIX, httponly=True, samesite="strict", secure=self._secure)
+
+    @property
+    def forget_refresh(self) -> str:
+        """The header that has the browser forget the refresh token."""
+        response = Response()
+        response.delete_cookie(REFRESH_COOKIE, path=PREFIX, httponly=True, samesite="strict", secure=self._secure)
+        return response.headers["set-cookie"]
+
+
+def _principal(account: Account) -> Principal:
+    return Principal(account.user_id, account.organization_id, account.role, account.email)
+
+
+def _user_agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")

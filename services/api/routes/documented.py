@@ -52,10 +52,11 @@ _WORDS = {
     404: "There is no such thing in the caller's organisation.",
     406: "The thing cannot be shown in that format.",
     408: "The body did not arrive in time.",
-    409: "Not now: something still needs it.",
+    409: "Not now: something else stands against it; the answer says what.",
     410: "It is gone.",
     413: "The body is too large; nothing was stored.",
     415: "The body's media type is not accepted; the answer names those that are.",
+    429: "Too many of them; try again after the seconds in Retry-After.",
     422: "The input is wrong; `errors` says where and what would mend it.",
     503: "Try again after the seconds in Retry-After; nothing was changed.",
 }

@@ -57,7 +57,7 @@ def problem_routes(access: Access, problems: Problems, uploads: Uploads, childre
         openapi_extra=problem_body(),
         responses={
             200: {"model": ProblemAnswer, "description": "The organisation has this content already."},
-            **refusals(408, 413, 415, 422),
+            **refusals(408, 409, 413, 415, 422),
         },
     )
     async def upload(

@@ -13,7 +13,9 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from schemas.problem.findings import Finding
+from schemas.problem.findings import Finding, InvalidInputError
+from schemas.problem.nesting import require_shallow
+from services.api.passwords import weakness
 from services.api.refusals import Refusal, findings_of, invalid_body, unsupported_media_type
 from services.api.routes.documented import NATIVE_TYPE
 from services.api.uploads import Uploads, media_type
@@ -32,11 +34,21 @@ async def read_json(request: Request, uploads: Uploads, model: type[M]) -> M:
     async with uploads.receive(request, _SMALL_BODY_BYTES) as body:
         raw = body.content.read_bytes() if isinstance(body.content, Path) else body.content
     try:
+        require_shallow(raw, InvalidInputError)
         return model.model_validate_json(raw, strict=True)
+    except InvalidInputError as error:
+        raise invalid_body(error.findings, error.total) from error
     except ValidationError as error:
         raise invalid_body(
             findings_of(error.errors(include_url=False, include_input=False)), error.error_count()
         ) from error
+
+
+def good_password(password: str, email: str, pointer: str) -> None:
+    """Raise Refusal (422) for a new password that is too easy to guess; `pointer` is its place in the body."""
+    wrong = weakness(password, email)
+    if wrong is not None:
+        raise invalid_body([Finding("weak_password", pointer, wrong)], 1)
 
 
 def require_json(request: Request) -> None:

@@ -32,6 +32,7 @@ from services.api.cursors import position
 from services.api.metrics import JOBS_REQUESTED, REPLAYED
 from services.api.reading import ReadProblem, parse_request, read_request
 from services.api.refusals import Refusal, invalid_body, not_found
+from services.api.refusals_of_limits import rate_headers
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import IDEMPOTENCY_HEADER, idempotency_key, require_json
 from services.api.store.attempts import Attempts
@@ -78,7 +79,7 @@ def timetable_routes(
         description="Accepted durably, whatever the broker does; ask `status_url` and `progress_url` how it goes. With"
         " an Idempotency-Key the same request may be sent again safely: it is one job.",
         openapi_extra=json_body(GenerateRequest),
-        responses=refusals(408, 413, 415, 422, 503),
+        responses=refusals(408, 409, 413, 415, 422, 429, 503),
     )
     async def generate(
         request: Request,
@@ -114,6 +115,8 @@ def timetable_routes(
         (REPLAYED if accepted.replayed else JOBS_REQUESTED).inc()
         request.state.job_id = accepted.job_id
         response.headers["Location"] = links.status(accepted.job_id)
+        if accepted.allowance is not None:
+            response.headers.update(rate_headers(accepted.allowance))
         return Accepted(
             job_id=accepted.job_id,
             status=JobStatus.QUEUED,

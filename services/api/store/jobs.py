@@ -23,6 +23,7 @@ from schemas.fold import JobState, JobStatus
 from schemas.tables import idempotency_keys, job_controls, job_states, jobs, outbox, timetables
 from services.api.cursors import Position
 from services.api.reading import ReadProblem
+from services.api.store.limits import Allowance, admit
 from services.api.store.problems import add_problem, reference
 from services.runtime.faults import fault_point
 from services.runtime.tokens import Principal
@@ -46,10 +47,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`replayed`: the same request had been accepted before, and this is that job."""
+    """A job; `allowance` is what is left to the organisation after it.
+
+    None for a replay: the same request had been accepted before, this is that job, and it does not count again.
+    """
 
     job_id: UUID
-    replayed: bool
+    allowance: Allowance | None
+
+    @property
+    def replayed(self) -> bool:
+        return self.allowance is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +100,16 @@ class Jobs:
         self._on_written = on_written
 
     async def request(self, caller: Principal, wanted: Wanted) -> Accepted:
-        """Accept a job. Raises UnknownProblemError or IdempotencyKeyReusedError; nothing is written then."""
+        """Accept a job. Raises UnknownProblemError, IdempotencyKeyReusedError or LimitReachedError; then nothing is
+        written.
+        """
         async with self._engine.begin() as connection:
             job_id = uuid4()
             if wanted.idempotency_key is not None:
                 earlier = await _claim_key(connection, caller.organization_id, wanted, job_id)
                 if earlier is not None:
-                    return Accepted(earlier, replayed=True)
+                    return Accepted(earlier, allowance=None)
+            number, allowance = await admit(connection, caller.organization_id)
             event = await self._event(connection, caller, wanted, job_id)
             await connection.execute(
                 insert(jobs).values(
@@ -111,12 +122,16 @@ class Jobs:
                     source="api",
                     requested_by=event.requested_by,
                     correlation_id=wanted.correlation_id,
+                    accepted_number=number,
+                    maybe_open=True,
+                    # In the order of the numbers: now() is when the transaction began to wait for its turn.
+                    created_at=func.clock_timestamp(),
                 )
             )
             await put(connection, event)
         fault_point("api.committed")
         self._on_written()
-        return Accepted(job_id, replayed=False)
+        return Accepted(job_id, allowance)
 
     async def _event(
         self, connection: AsyncConnection, caller: Principal, wanted: Wanted, job_id: UUID

@@ -19,6 +19,7 @@ from schemas.tables import job_states, jobs, problems
 from services.api.bodies import ProblemAnswer
 from services.api.cursors import Position
 from services.api.reading import UPLOADED_AS, ReadProblem
+from services.api.store.limits import lock, require_room
 from services.runtime.tokens import Principal
 
 _SHOWN = (
@@ -105,7 +106,11 @@ class Problems:
 async def add_problem(
     connection: AsyncConnection, caller: Principal, read: ReadProblem, name: str | None
 ) -> tuple[ProblemAnswer, bool]:
-    """As `Problems.add`, within the caller's transaction, until whose end the problem is kept from deletion."""
+    """As `Problems.add`, within the caller's transaction, until whose end the problem is kept from deletion.
+
+    Raises LimitReachedError if the organisation's problems would take too much.
+    """
+    await lock(connection, caller.organization_id)
     for _ in range(_ADD_ATTEMPTS):
         inserted = await connection.execute(
             insert(problems)
@@ -125,6 +130,7 @@ async def add_problem(
         )
         row = inserted.one_or_none()
         if row is not None:
+            await require_room(connection, caller.organization_id)
             return _answer(row), True
         known = await _one(
             connection,

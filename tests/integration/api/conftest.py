@@ -63,9 +63,13 @@ class RunningApi:
 def a_running_api(addresses: Addresses, folder: Path, **environment: str) -> RunningApi:
     """Seeds both organisations, creates the topics, and starts the process; the caller closes it."""
     asyncio.run(apply_topics(addresses.kafka_bootstrap_servers))
-    one = seed_demo(addresses.database_url, "planner@one.example", PASSWORD, "One", role="planner")
+    one = seed_demo(
+        addresses.database_url, "planner@one.example", PASSWORD, "One", role="planner", generate_per_hour=10_000
+    )
     seed_demo(addresses.database_url, "viewer@one.example", PASSWORD, "One", role="viewer")
+    seed_demo(addresses.database_url, "admin@one.example", PASSWORD, "One", role="admin")
     seed_demo(addresses.database_url, "planner@two.example", PASSWORD, "Two", role="planner")
+    seed_demo(addresses.database_url, "admin@two.example", PASSWORD, "Two", role="admin")
     process = ServiceProcess("api", folder, {**addresses.as_environment(), **SETTINGS, **environment})
     process.start()
     return RunningApi(process, addresses, one.organization_id)
@@ -89,6 +93,12 @@ def planner(api: RunningApi) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def viewer(api: RunningApi) -> Iterator[httpx.Client]:
     with closing(api.client("viewer@one.example")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def admin(api: RunningApi) -> Iterator[httpx.Client]:
+    with closing(api.client("admin@one.example")) as client:
         yield client
 
 

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from schemas.events import Event
 from schemas.events.cloudevents import encode
 from schemas.topics import MAX_MESSAGE_BYTES
-from services.runtime.tokens import Principal, issue
+from services.runtime.tokens import Keys, Principal, issue
 from tests.job_events import JobEvents
 
 SECRET = "a secret for tests that is long enough"
@@ -31,7 +31,7 @@ WITHIN_S = 40.0
 def headers_of(organization_id: uuid.UUID) -> dict[str, str]:
     """A viewer of the organisation."""
     principal = Principal(uuid.uuid4(), organization_id, "viewer", "viewer@test.example")
-    return {"Authorization": f"Bearer {issue(principal, SecretStr(SECRET), timedelta(minutes=10))}"}
+    return {"Authorization": f"Bearer {issue(principal, Keys(SecretStr(SECRET)), timedelta(minutes=10))}"}
 
 
 class Publisher:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import httpx
 import pytest
 import sqlalchemy.exc
 from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 
-from services.api.access import require_same_origin
 from services.api.edge import RequestEdge
-from services.api.refusals import Refusal
+from services.api.refusals import Refusal, answer
+from services.api.settings import ApiSettings
+from services.runtime.web import MAX_HEADERS, MAX_URL_BYTES, Origins, SecurityHeaders, allow_origins
+
+
+def settings(**given: object) -> ApiSettings:
+    needed = {"kafka_bootstrap_servers": "localhost:1", "database_url": "postgresql://", "jwt_secret": "0" * 32}
+    return ApiSettings.model_validate({**needed, **given})
+
+
+def refuse(request: Request, status: HTTPStatus, code: str, sentence: str) -> JSONResponse:
+    return answer(request, Refusal(status, code, sentence))
 
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
-    """An application with one route that works and two that do not."""
+    """An application with one route that works and two that do not; pages of one other origin may call it."""
     app = FastAPI()
     app.add_middleware(RequestEdge)
+    allow_origins(app, settings(cors_origins="https://other.example"), ["GET"])
+    app.add_middleware(SecurityHeaders, refuse=refuse, https_only=True)
 
     @app.get("/works")
     async def works(request: Request) -> str:
@@ -69,6 +84,36 @@ async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient) 
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert int(headers["strict-transport-security"].removeprefix("max-age=")) > 0
+
+
+async def test_only_listed_origins_can_read_answers_errors_included(client: httpx.AsyncClient) -> None:
+    for path in ("/works", "/broken", "/away", "/nothing"):
+        allowed = await client.get(path, headers={"origin": "https://other.example"})
+        assert allowed.headers["access-control-allow-origin"] == "https://other.example", path
+        refused = await client.get(path, headers={"origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in refused.headers, path
+    asked = {"origin": "https://evil.example", "access-control-request-method": "GET"}
+    assert (await client.options("/works", headers=asked)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "status"),
+    [
+        ("/works?" + "x" * MAX_URL_BYTES, {}, 414),
+        ("/works", {"x-large": "x" * 40_000}, 431),
+        ("/works", {f"x-{n}": "" for n in range(MAX_HEADERS)}, 431),
+    ],
+)
+async def test_an_address_or_headers_out_of_bounds_are_refused(
+    client: httpx.AsyncClient, url: str, headers: dict[str, str], status: int
+) -> None:
+    answered = await client.get(url, headers=headers)
+    assert answered.status_code == status
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert answered.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -78,18 +123,28 @@ async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient) 
         ({"sec-fetch-site": "none"}, True),
         ({"sec-fetch-site": "same-site"}, False),
         ({"sec-fetch-site": "cross-site", "origin": "https://api.example"}, False),
+        ({"sec-fetch-site": "cross-site", "origin": "https://other.example"}, True),
+        ({"sec-fetch-site": "cross-site", "x-requested-with": "x"}, False),
         ({"origin": "https://api.example"}, True),
+        ({"origin": "https://other.example"}, True),
+        ({"origin": "https://sub.third.example"}, True),
+        ({"origin": "https://sub.third.example.evil.example"}, False),
         ({"origin": "https://evil.example"}, False),
         ({"origin": "https://api.example.evil.example"}, False),
         ({"origin": "null"}, False),
-        ({}, True),
+        ({}, False),
+        ({"x-requested-with": "fetch"}, True),
     ],
 )
-def test_only_our_own_pages_may_use_the_cookie(headers: dict[str, str], allowed: bool) -> None:
+def test_only_our_own_pages_and_listed_ones_may_use_the_cookie(headers: dict[str, str], allowed: bool) -> None:
     raw = [(name.encode(), value.encode()) for name, value in {"host": "api.example", **headers}.items()]
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": raw, "query_string": b""})
-    if allowed:
-        require_same_origin(request)
-    else:
-        with pytest.raises(Refusal, match="cross_origin"):
-            require_same_origin(request)
+    origins = Origins(
+        settings(cors_origins="https://other.example", cors_origin_pattern=r"https://\w+\.third\.example")
+    )
+    assert origins.forged(request, needs_proof=True) is not allowed
+
+
+def test_a_program_without_a_cookie_need_not_prove_anything() -> None:
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b""})
+    assert not Origins(settings()).forged(request, needs_proof=False)

@@ -10,9 +10,19 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.api.settings import ApiSettings
-from services.runtime.tokens import COOKIE, InvalidTokenError, Principal, credentials, issue, verify
+from services.runtime.tokens import (
+    API_TOKEN_PREFIX,
+    COOKIE,
+    InvalidTokenError,
+    Keys,
+    Principal,
+    credentials,
+    issue,
+    verify,
+)
 
 SECRET = SecretStr("a secret of more than thirty-two bytes")
+KEYS = Keys(SECRET)
 PRINCIPAL = Principal(uuid4(), uuid4(), "planner", "planner@one.example")
 
 
@@ -36,8 +46,8 @@ def signed(**changed: object) -> str:
 
 
 def test_what_was_issued_is_verified() -> None:
-    assert verify(issue(PRINCIPAL, SECRET, timedelta(minutes=1)), SECRET) == PRINCIPAL
-    assert verify(signed(), SECRET) == PRINCIPAL
+    assert verify(issue(PRINCIPAL, KEYS, timedelta(minutes=1)), KEYS) == PRINCIPAL
+    assert verify(signed(), KEYS) == PRINCIPAL
 
 
 @pytest.mark.parametrize(
@@ -54,11 +64,12 @@ def test_what_was_issued_is_verified() -> None:
         "",
         "x.y.z",
         "x" * 5000,
+        API_TOKEN_PREFIX + "x" * 40,
     ],
 )
 def test_any_other_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidTokenError) as refusal:
-        verify(token, SECRET)
+        verify(token, KEYS)
     assert not token or token not in str(refusal.value)
 
 
@@ -66,7 +77,23 @@ def test_any_other_token_is_refused(token: str) -> None:
 def test_a_token_without_a_claim_is_refused(missing: str) -> None:
     left = {name: value for name, value in claims().items() if name != missing}
     with pytest.raises(InvalidTokenError):
-        verify(jwt.encode(left, SECRET.get_secret_value(), algorithm="HS256"), SECRET)
+        verify(jwt.encode(left, SECRET.get_secret_value(), algorithm="HS256"), KEYS)
+
+
+def test_a_token_of_an_earlier_key_is_believed_until_the_key_is_taken_out() -> None:
+    new = SecretStr("the next secret, also of more than 32 bytes")
+    token = issue(PRINCIPAL, KEYS, timedelta(minutes=1))
+    assert verify(token, Keys(new, (SECRET,))) == PRINCIPAL
+    with pytest.raises(InvalidTokenError, match="no longer in use"):
+        verify(token, Keys(new))
+    with pytest.raises(InvalidTokenError):
+        verify(issue(PRINCIPAL, Keys(new), timedelta(minutes=1)), KEYS)
+
+
+def test_a_token_tells_when_it_is_no_longer_believed() -> None:
+    found = verify(issue(PRINCIPAL, KEYS, timedelta(minutes=1)), KEYS)
+    assert found.expires_at is not None
+    assert timedelta(minutes=1) < found.expires_at - datetime.now(UTC) < timedelta(minutes=2)
 
 
 def test_a_header_wins_over_a_cookie() -> None:
@@ -79,10 +106,19 @@ def test_a_header_wins_over_a_cookie() -> None:
     assert credentials({}, {}) is None
 
 
-def test_a_short_secret_is_refused_at_start() -> None:
-    with pytest.raises(ValidationError, match="jwt_secret"):
-        ApiSettings(
-            kafka_bootstrap_servers="localhost:1",
-            database_url=SecretStr("postgresql://"),
-            jwt_secret=SecretStr("short"),
-        )
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("jwt_secret", "short"),
+        ("jwt_secrets_old", "short"),
+        ("jwt_secrets_old", ",".join([SECRET.get_secret_value()] * 9)),
+        ("cors_origins", "*"),
+        ("cors_origins", "https://one.example/path/"),
+        ("cors_origin_pattern", "("),
+    ],
+)
+def test_what_would_be_unsafe_is_refused_at_start(setting: str, value: str) -> None:
+    given = {"kafka_bootstrap_servers": "localhost:1", "database_url": "postgresql://", "jwt_secret": "0" * 32}
+    with pytest.raises(ValidationError, match=setting) as error:
+        ApiSettings.model_validate({**given, setting: value})
+    assert SECRET.get_secret_value() not in str(error.value)

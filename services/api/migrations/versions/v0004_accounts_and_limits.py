@@ -21,6 +21,7 @@ def upgrade() -> None:
         ("generate_per_hour", sa.Integer(), "10", None),
         ("max_open_jobs", sa.Integer(), "1000", "queued and running"),
         ("max_problem_bytes", sa.BigInteger(), "2147483648", "of all"),
+        ("accepted_jobs", sa.BigInteger(), "0", "ever, over HTTP"),
     ):
         op.add_column(
             "organizations", sa.Column(name, kind, server_default=sa.text(default), nullable=False, comment=comment)
@@ -29,6 +30,16 @@ def upgrade() -> None:
     op.add_column(
         "users", sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True, comment="may not sign in since")
     )
+    op.add_column(
+        "jobs",
+        sa.Column(
+            "accepted_number",
+            sa.BigInteger(),
+            nullable=True,
+            comment="1, 2, 3, ... of its organisation's, over HTTP",
+        ),
+    )
+    op.create_index("ix_jobs_accepted_number", "jobs", ["organization_id", "accepted_number"], unique=True)
     op.add_column(
         "jobs",
         sa.Column(
@@ -102,7 +113,9 @@ def downgrade() -> None:
     op.drop_table("refresh_tokens")
     op.drop_index("ix_jobs_maybe_open", table_name="jobs")
     op.drop_column("jobs", "maybe_open")
+    op.drop_index("ix_jobs_accepted_number", table_name="jobs")
+    op.drop_column("jobs", "accepted_number")
     op.drop_column("users", "disabled_at")
     op.drop_constraint(op.f("ck_organizations_limits"), "organizations", type_="check")
-    for column in ("max_problem_bytes", "max_open_jobs", "generate_per_hour"):
+    for column in ("accepted_jobs", "max_problem_bytes", "max_open_jobs", "generate_per_hour"):
         op.drop_column("organizations", column)

@@ -1,0 +1,234 @@
+"""What an organisation may use, and what it does use.
+
+Owns the limits' checks, made inside the transaction that writes what they bound, under a lock on the organisation's
+row: so they are exact however many requests come at once, and need nothing but PostgreSQL. Must not know HTTP.
+
+- Generate requests per hour: a sliding window. Every accepted job has a number within its organisation, so how many
+  were accepted since a moment is a subtraction, and costs the same for ten an hour and for a hundred thousand.
+- Open jobs (queued and running): api marks the jobs it accepts, and looks which of them have ended only when the marks
+  reach the limit. Until then the count is too high, never too low.
+- Running jobs: held back by the solver's claim, not refused here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Float, Row, Select, cast, exists, extract, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from schemas.fold import TERMINAL_STATUSES
+from schemas.tables import job_states, jobs, organizations, problems, solve_tasks, users
+
+WINDOW = timedelta(hours=1)
+_LOOK_AGAIN_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of an organisation's generate requests; the oldest that counts stops counting in `reset_s`."""
+
+    per_hour: int
+    remaining: int
+    reset_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an organisation may use."""
+
+    generate_per_hour: int
+    max_running_jobs: int
+    max_open_jobs: int
+    max_problem_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an organisation uses at this moment."""
+
+    generate_last_hour: int
+    running_jobs: int
+    open_jobs: int
+    problem_bytes: int
+    users: int
+
+
+class LimitReachedError(Exception):
+    """The organisation has used up what it may; nothing was written. The message is for the caller."""
+
+    def __init__(self, code: str, message: str, retry_after_s: int | None, allowance: Allowance | None = None) -> None:
+        self.code = code
+        self.retry_after_s = retry_after_s
+        self.allowance = allowance
+        super().__init__(message)
+
+
+class UnknownOrganizationError(Exception):
+    """The caller's organisation no longer exists."""
+
+
+class Organizations:
+    """Reads limits and usage."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def standing(self, organization_id: UUID) -> tuple[str, Limits, Usage] | None:
+        """The organisation's name, its limits and its usage."""
+        async with self._engine.connect() as connection:
+            row = (
+                await connection.execute(select(organizations).where(organizations.c.id == organization_id))
+            ).one_or_none()
+            if row is None:
+                return None
+            oldest = await _oldest_in_window(connection, organization_id)
+            counts = (await connection.execute(_usage(organization_id))).one()
+        used = 0 if oldest is None else row.accepted_jobs - oldest.accepted_number + 1
+        return row.name, _limits(row), Usage(used, counts.running, counts.open, counts.bytes, counts.users)
+
+
+async def admit(connection: AsyncConnection, organization_id: UUID) -> tuple[int, Allowance]:
+    """The number of a job that the caller accepts in this transaction, and what is left after it.
+
+    Raises LimitReachedError or UnknownOrganizationError. Other requests of the organisation wait until the transaction
+    ends; if it does not commit, the job has not counted.
+    """
+    row = await _locked(connection, organization_id)
+    oldest = await _oldest_in_window(connection, organization_id)
+    used = 0 if oldest is None else row.accepted_jobs - oldest.accepted_number + 1
+    if used >= row.generate_per_hour:
+        await _refuse_this_hour(connection, row)
+    await _require_open(connection, row)
+    number = row.accepted_jobs + 1
+    await connection.execute(
+        update(organizations).where(organizations.c.id == organization_id).values(accepted_jobs=number)
+    )
+    reset_s = math.ceil(WINDOW.total_seconds() if oldest is None else oldest.reset_s)
+    return number, Allowance(row.generate_per_hour, row.generate_per_hour - used - 1, max(1, reset_s))
+
+
+async def lock(connection: AsyncConnection, organization_id: UUID) -> None:
+    """Have others who check this organisation's limits wait until the transaction ends."""
+    await _locked(connection, organization_id)
+
+
+async def require_room(connection: AsyncConnection, organization_id: UUID) -> None:
+    """Raise LimitReachedError if the organisation's problems, one that this transaction added included, are too large.
+
+    The caller holds the lock.
+    """
+    row = await _locked(connection, organization_id)
+    total = select(func.coalesce(func.sum(problems.c.size_bytes), 0)).where(
+        problems.c.organization_id == organization_id
+    )
+    if (await connection.scalar(total) or 0) > row.max_problem_bytes:
+        raise LimitReachedError(
+            "problem_storage_full",
+            f"With this, the organisation's problems would take more than its {_mebibytes(row.max_problem_bytes)}."
+            " Delete some, or ask for more.",
+            None,
+        )
+
+
+async def _locked(connection: AsyncConnection, organization_id: UUID) -> Row[tuple[object, ...]]:
+    # Not a stronger lock: rows that refer to the organisation are still written meanwhile.
+    query = select(organizations).where(organizations.c.id == organization_id).with_for_update(key_share=True)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise UnknownOrganizationError
+    return row
+
+
+async def _oldest_in_window(connection: AsyncConnection, organization_id: UUID) -> Row[tuple[object, ...]] | None:
+    # The clock and not now(): the transaction may have waited for the lock since it began.
+    query = (
+        select(jobs.c.accepted_number, _expires_in_s().label("reset_s"))
+        .where(
+            jobs.c.organization_id == organization_id,
+            jobs.c.accepted_number.is_not(None),
+            jobs.c.created_at > func.clock_timestamp() - WINDOW,
+        )
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(1)
+    )
+    return (await connection.execute(query)).one_or_none()
+
+
+async def _refuse_this_hour(connection: AsyncConnection, row: Row[tuple[object, ...]]) -> None:
+    wait_s: float | None = WINDOW.total_seconds()
+    if row.generate_per_hour > 0:
+        # Once this one has stopped counting, one fewer than the limit is left.
+        wait_s = await connection.scalar(
+            select(_expires_in_s()).where(
+                jobs.c.organization_id == row.id,
+                jobs.c.accepted_number == row.accepted_jobs - row.generate_per_hour + 1,
+            )
+        )
+    retry_s = max(1, math.ceil(wait_s or 1))
+    raise LimitReachedError(
+        "rate_limited",
+        f"The organisation has made its {row.generate_per_hour} requests of the last hour. The next is possible in"
+        f" {retry_s} s.",
+        retry_s,
+        Allowance(row.generate_per_hour, 0, retry_s),
+    )
+
+
+async def _require_open(connection: AsyncConnection, row: Row[tuple[object, ...]]) -> None:
+    marked = select(func.count()).select_from(jobs).where(jobs.c.organization_id == row.id, jobs.c.maybe_open)
+    if (await connection.scalar(marked) or 0) < row.max_open_jobs:
+        return
+    await connection.execute(
+        update(jobs).where(jobs.c.organization_id == row.id, jobs.c.maybe_open, _ended()).values(maybe_open=False)
+    )
+    if (await connection.scalar(marked) or 0) >= row.max_open_jobs:
+        raise LimitReachedError(
+            "too_many_open_jobs",
+            f"The organisation has {row.max_open_jobs} jobs that have not ended, as many as it may. Wait, or cancel"
+            " some.",
+            _LOOK_AGAIN_S,
+        )
+
+
+def _ended() -> ColumnElement[bool]:
+    return exists().where(
+        job_states.c.job_id == jobs.c.id,
+        job_states.c.organization_id == jobs.c.organization_id,
+        job_states.c.status.in_(sorted(TERMINAL_STATUSES)),
+    )
+
+
+def _expires_in_s() -> ColumnElement[float]:
+    return cast(extract("epoch", jobs.c.created_at + WINDOW - func.clock_timestamp()), Float)
+
+
+def _usage(organization_id: UUID) -> Select[Any]:
+    own_tasks = (solve_tasks.c.organization_id == organization_id) & (solve_tasks.c.status == "running")
+    own_problems = problems.c.organization_id == organization_id
+    return select(
+        select(func.count(solve_tasks.c.job_id.distinct())).where(own_tasks).scalar_subquery().label("running"),
+        select(func.count())
+        .select_from(jobs)
+        .where(jobs.c.organization_id == organization_id, jobs.c.maybe_open, ~_ended())
+        .scalar_subquery()
+        .label("open"),
+        select(func.coalesce(func.sum(problems.c.size_bytes), 0)).where(own_problems).scalar_subquery().label("bytes"),
+        select(func.count())
+        .select_from(users)
+        .where(users.c.organization_id == organization_id, users.c.disabled_at.is_(None))
+        .scalar_subquery()
+        .label("users"),
+    )
+
+
+def _limits(row: Row[tuple[object, ...]]) -> Limits:
+    return Limits(row.generate_per_hour, row.max_running_jobs, row.max_open_jobs, row.max_problem_bytes)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

@@ -1,0 +1,119 @@
+"""What is true of every request to a service that browsers and strangers can reach: headers, bounds, other origins.
+
+Owns the security headers of answers, the bounds of a request's address and headers, which other web origins may call,
+and the check that a browser's request with a cookie was caused by a page of ours (CSRF). Must not know any route.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.runtime.tokens import TokenSettings
+
+MAX_URL_BYTES = 8 * 1024
+MAX_HEADER_BYTES = 32 * 1024
+MAX_HEADERS = 100
+_A_YEAR_S = 365 * 86_400
+# A page's own script can set it; a form or a link of another site cannot.
+OWN_PAGE_HEADER = "X-Requested-With"
+
+Refuse = Callable[[Request, HTTPStatus, str, str], ASGIApp]
+
+
+class SecurityHeaders:
+    """Every answer's headers, whoever made it; the routes' own stand. Refuses oversized addresses and headers.
+
+    `refuse` makes the service's error answer from a status, a code and a sentence.
+    """
+
+    def __init__(self, app: ASGIApp, refuse: Refuse, https_only: bool) -> None:
+        self._app = app
+        self._refuse = refuse
+        self._https_only = https_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._set(MutableHeaders(scope=message))
+            await send(message)
+
+        await (self._bounded(scope) or self._app)(scope, receive, send_with_headers)
+
+    def _bounded(self, scope: Scope) -> ASGIApp | None:
+        """The refusal of a request that is out of bounds."""
+        request = Request(scope)
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
+            sentence = f"The address is longer than {MAX_URL_BYTES} bytes."
+            return self._refuse(request, HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", sentence)
+        headers = scope["headers"]
+        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            sentence = f"The request has more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them."
+            return self._refuse(request, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", sentence)
+        return None
+
+    def _set(self, headers: MutableHeaders) -> None:
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("X-Frame-Options", "DENY")
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        # Answers name people: neither a proxy nor a browser's disk may keep them, unless a route says otherwise.
+        headers.setdefault("Cache-Control", "no-store")
+        if self._https_only:
+            headers["Strict-Transport-Security"] = f"max-age={_A_YEAR_S}"
+
+
+class Origins:
+    """Whose pages may use a browser's cookies: our own, and those of the allow-list."""
+
+    def __init__(self, settings: TokenSettings) -> None:
+        self._listed = frozenset(settings.origins)
+        self._pattern = re.compile(settings.cors_origin_pattern) if settings.cors_origin_pattern else None
+
+    def forged(self, request: Request, *, needs_proof: bool) -> bool:
+        """True if another site's page may have caused this request.
+
+        Browsers send Sec-Fetch-Site (on https and on this machine) and Origin (with everything but GET and HEAD). A
+        request without both comes from a program, or from a browser of before 2020: with `needs_proof` it has to carry
+        `X-Requested-With`, which a form or a link cannot.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and self._allowed(origin):
+            return False
+        site = request.headers.get("sec-fetch-site")
+        if site is not None:
+            return site not in ("same-origin", "none")
+        if origin is not None:
+            return origin.partition("://")[2] != request.headers.get("host", "")
+        return needs_proof and not request.headers.get(OWN_PAGE_HEADER)
+
+    def _allowed(self, origin: str) -> bool:
+        return origin in self._listed or (self._pattern is not None and self._pattern.fullmatch(origin) is not None)
+
+
+def allow_origins(app: FastAPI, settings: TokenSettings, methods: list[str]) -> None:
+    """CORS for the allow-list; with an empty one, no other origin's page can read anything."""
+    if not settings.origins and not settings.cors_origin_pattern:
+        return
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_origin_regex=settings.cors_origin_pattern or None,
+        allow_credentials=True,
+        allow_methods=methods,
+        allow_headers=[
+            *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
+            *(OWN_PAGE_HEADER, "X-Correlation-ID"),
+        ],
+        expose_headers=["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Correlation-ID"],
+    )
