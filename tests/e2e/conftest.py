@@ -98,7 +98,7 @@ def whole_system(solvers: int = 1, **environment: str) -> Iterator[System]:
         stack = exits.enter_context(private_stack())
         upgrade(stack.addresses.database_url)
         asyncio.run(apply_topics(stack.addresses.kafka_bootstrap_servers))
-        seeded = seed_demo(stack.addresses.database_url, EMAIL, PASSWORD, "Test University")
+        seeded = seed_demo(stack.addresses.database_url, EMAIL, PASSWORD, "Test University", generate_per_hour=100_000)
         folder: Path = exits.enter_context(data_folder())
         services = LocalServices(stack.addresses, folder, solvers=solvers, environment=environment)
         exits.enter_context(services)
