@@ -208,6 +208,7 @@ solve_jobs = Table(
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("requested_by", String(200), nullable=False, server_default=""),
     Column("request_event_id", Uuid, nullable=True, comment="of the job.requested that intake took in"),
+    Column("traceparent", String(60), nullable=True, comment="W3C trace context of what intake did with the request"),
     Column("control", String(10), nullable=True, comment="stop or cancel, once asked for"),
     Column("started_at", DateTime(timezone=True), nullable=True),
     Column("outcome", String(20), nullable=True, comment="set with the completed event, in one transaction"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from horarium.commands.broker import security_arguments
 from horarium.commands.terminal import EXIT_BAD_INPUT, EXIT_UNREACHABLE, note, refuse, say, write_file
 from horarium.dead_letters.letters import BadLetterIdError, Letter, LetterId, letter_of, marker_of
 from horarium.dead_letters.view import harmless, shown
@@ -206,9 +207,12 @@ def _with_topics(servers: str, idempotent: bool, work: Callable[[DeadLetterTopic
     from aiokafka.errors import KafkaError
 
     from horarium.dead_letters.topics import NoProducerError, dead_letter_topics_at
+    from services.runtime.security import BrokerRefusesError
+
+    security = security_arguments()
 
     async def run() -> T:
-        async with dead_letter_topics_at(servers, idempotent_producer=idempotent) as topics:
+        async with dead_letter_topics_at(servers, idempotent_producer=idempotent, security=security) as topics:
             return await work(topics)
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say is in the error
@@ -216,6 +220,8 @@ def _with_topics(servers: str, idempotent: bool, work: Callable[[DeadLetterTopic
         return asyncio.run(run())
     except NoProducerError as error:
         refuse(f"The broker at {servers} refuses a producer. {error}", EXIT_UNREACHABLE)
+    except BrokerRefusesError as error:
+        refuse(f"The broker does not let us in: {error}", EXIT_UNREACHABLE)
     except (KafkaError, OSError, TimeoutError) as error:
         from services.runtime.outage import is_world_away
 

@@ -11,10 +11,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from horarium.commands.broker import security_arguments
 from horarium.commands.terminal import EXIT_UNREACHABLE, note, refuse, say
 from schemas.topics import Topic, all_topics
 
@@ -51,9 +52,14 @@ def topics_apply(
     """Create the topics that are missing; say in what the others differ from what is wanted."""
     from aiokafka.errors import KafkaError
 
+    from services.runtime.security import BrokerRefusesError
+
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs every attempt while the broker starts
+    security = security_arguments()
     try:
-        applied = asyncio.run(apply_topics(bootstrap_servers, replication_factor))
+        applied = asyncio.run(apply_topics(bootstrap_servers, replication_factor, security=security))
+    except BrokerRefusesError as error:
+        refuse(f"The broker does not let us in: {error}", EXIT_UNREACHABLE)
     except (KafkaError, OSError, TimeoutError) as error:
         refuse(f"The broker at {bootstrap_servers} does not answer: {error or type(error).__name__}", EXIT_UNREACHABLE)
     except TopicRefusedError as error:
@@ -65,27 +71,41 @@ def topics_apply(
 
 
 async def apply_topics(
-    bootstrap_servers: str, replication_factor: int = 1, topics: Sequence[Topic] | None = None
+    bootstrap_servers: str,
+    replication_factor: int = 1,
+    topics: Sequence[Topic] | None = None,
+    *,
+    security: Mapping[str, Any] | None = None,
 ) -> list[Applied]:
     """Create what is missing and compare what was there; safe to repeat and to run at the same time.
 
-    Waits for a broker that is still starting, for a minute at most: then the client's own error is raised. Raises
-    `TopicRefusedError` if the broker does not create a topic.
+    `security` is what `services.runtime.security.client_security` gives; none: neither TLS nor SASL. Waits for a broker
+    that is still starting, for a minute at most: then the client's own error is raised. Raises `TopicRefusedError` if
+    the broker does not create a topic, and `BrokerRefusesError` at once if it does not let us in.
     """
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
-    from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+    from services.runtime.security import BrokerRefusesError, check_entry
+
+    def is_starting(error: BaseException) -> bool:
+        return isinstance(error, KafkaError | OSError | TimeoutError) and not isinstance(error, BrokerRefusesError)
 
     wanted = list(all_topics() if topics is None else topics)
     attempts = AsyncRetrying(
-        retry=retry_if_exception_type((KafkaError, OSError, TimeoutError)),
+        retry=retry_if_exception(is_starting),
         stop=stop_after_delay(BROKER_STARTS_WITHIN),
         wait=wait_exponential_jitter(multiplier=0.1, max=3.0, jitter=0.2),
         reraise=True,
     )
     async for attempt in attempts:
         with attempt:
-            client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=10_000)
+            if security:
+                await check_entry(bootstrap_servers.split(","), security)
+            client = AIOKafkaAdminClient(
+                bootstrap_servers=bootstrap_servers, request_timeout_ms=10_000, **(security or {})
+            )
             try:
                 await client.start()
                 return await _apply(client, wanted, replication_factor)
@@ -118,9 +138,11 @@ async def _create(client: AIOKafkaAdminClient, missing: Sequence[Topic], replica
 
     if not missing:
         return set()
-    answer = await client.create_topics(
-        [NewTopic(t.name, t.partitions, replication_factor, topic_configs=_wanted_settings(t)) for t in missing]
-    )
+    topics = [NewTopic(t.name, t.partitions, 1, topic_configs=_wanted_settings(t)) for t in missing]
+    for topic in topics:
+        # Set afterwards: its constructor takes -1, which brokers take for their own default, for a missing value.
+        topic.replication_factor = replication_factor
+    answer = await client.create_topics(topics)
     created = set()
     for name, code, *message in answer.topic_errors:
         if code == 0:

@@ -6,7 +6,7 @@ Nothing but fetching and producing is asked of the broker. Must not know what a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from time import monotonic
@@ -148,14 +148,23 @@ class DeadLetterTopics:
 
 @asynccontextmanager
 async def dead_letter_topics_at(
-    bootstrap_servers: str, *, idempotent_producer: bool = True
+    bootstrap_servers: str, *, idempotent_producer: bool = True, security: Mapping[str, Any] | None = None
 ) -> AsyncIterator[DeadLetterTopics]:
-    """The dead-letter topics of a broker. A producer is started by the first replay or drop."""
+    """The dead-letter topics of a broker. A producer is started by the first replay or drop.
+
+    `security` is what `services.runtime.security.client_security` gives; none: neither TLS nor SASL. Raises
+    BrokerRefusesError, an OSError, if the broker does not let us in.
+    """
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import UnknownError
 
+    from services.runtime.security import check_entry
+
     where: dict[str, Any] = {"bootstrap_servers": bootstrap_servers, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
+    if security:
+        where |= security
+        await check_entry(bootstrap_servers.split(","), security)
     async with AsyncExitStack() as exits:
         admin = AIOKafkaAdminClient(**where)
         exits.push_async_callback(admin.close)

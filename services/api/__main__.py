@@ -5,11 +5,13 @@ from services.api.settings import ApiSettings
 from services.runtime.http import run
 from services.runtime.logging import configure_logging
 from services.runtime.settings import load
+from services.runtime.tracing import configure_tracing
 
 
 def main() -> None:
     settings = load(ApiSettings)
     configure_logging("api", settings)
+    configure_tracing("api", settings)
     run(create_app(settings), settings)
 
 

@@ -24,6 +24,7 @@ from schemas.tables import outbox
 from services.api.metrics import OUTBOX_OLDEST_SECONDS, OUTBOX_REFUSED, OUTBOX_ROWS, PUBLISH_DELAY_SECONDS
 from services.runtime.faults import fault_point
 from services.runtime.outage import is_world_away, sleep_unless
+from services.runtime.tracing import HEADER, span
 
 log = structlog.get_logger(__name__)
 
@@ -125,8 +126,11 @@ class Relay:
         )
 
     async def _publish(self, row: Row[Any]) -> Result:
+        with span("relay", parent=row.headers.get(HEADER), attributes={"horarium.attempts": row.attempts + 1}):
+            return await self._publish_traced(row, WireMessage(row.topic, row.key, row.value, row.headers))
+
+    async def _publish_traced(self, row: Row[Any], message: WireMessage) -> Result:
         started = monotonic()
-        message = WireMessage(row.topic, row.key, row.value, row.headers)
         try:
             await asyncio.wait_for(self._broker.publish_wire(message), self._publish_timeout_s)
         except Exception as error:  # one row's failure must not keep the others from the broker

@@ -5,11 +5,13 @@ from services.persister.settings import PersisterSettings
 from services.runtime.http import run
 from services.runtime.logging import configure_logging
 from services.runtime.settings import load
+from services.runtime.tracing import configure_tracing
 
 
 def main() -> None:
     settings = load(PersisterSettings)
     configure_logging("persister", settings)
+    configure_tracing("persister", settings)
     run(create_app(settings), settings)
 
 

@@ -5,11 +5,13 @@ from services.progress.settings import ProgressSettings
 from services.runtime.http import run
 from services.runtime.logging import configure_logging
 from services.runtime.settings import load
+from services.runtime.tracing import configure_tracing
 
 
 def main() -> None:
     settings = load(ProgressSettings)
     configure_logging("progress", settings)
+    configure_tracing("progress", settings)
     run(create_app(settings), settings)
 
 

@@ -21,6 +21,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import LogicSubscriber
 
 from schemas.topics import MAX_MESSAGE_BYTES
+from services.runtime.security import client_security
 from services.runtime.settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,9 @@ class Connection(KafkaBroker):
             graceful_timeout=_HANDLERS_END_WITHIN_S,
             logger=None,
         )
+        # The library's own objects for security would be taken apart into these very arguments again.
+        self._security = client_security(settings)
+        self._connection_kwargs.update(self._security)
         self._sending: AIOKafkaProducer | None = None
         self._leaves_shared_groups = settings.kafka_leaves_shared_groups
         # A broker holds a member's answer back until all have joined, or those that are gone have run into their
@@ -102,7 +106,7 @@ class Connection(KafkaBroker):
         """The library forgets a producer that could not be started, and its consumers do not tell how they are."""
         config = self.config.broker_config
         builder: Any = config.builder
-        keywords = builder.keywords | {"request_timeout_ms": self._consumer_request_ms}
+        keywords = builder.keywords | self._security | {"request_timeout_ms": self._consumer_request_ms}
         config.builder = partial(_consumer, self._leaves_shared_groups, **keywords)
         producer = AIOKafkaProducer(**self._connection_kwargs)
         try:

@@ -1,7 +1,7 @@
 """The HTTP face that every service has: /healthz (alive), /readyz (its dependencies answer), /metrics (Prometheus).
 
-Owns probes and the server's start. Liveness never asks a dependency: a broker's outage must not restart a solver in the
-middle of a solve. Must not know any service's own routes.
+Owns probes, the span of each request, and the server's start. Liveness never asks a dependency: a broker's outage must
+not restart a solver in the middle of a solve. Must not know any service's own routes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from time import monotonic
 from types import FrameType
 
@@ -20,13 +21,17 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.metrics import DEPENDENCY_UP, REGISTRY
 from services.runtime.settings import RuntimeSettings
+from services.runtime.tracing import HEADER, Span, SpanKind, end_tracing, failed, span
 
 Check = Callable[[], Awaitable[None]]
 _CHECK_TIMEOUT_S = 3.0
 _CANNOT_START = 3
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
@@ -72,6 +77,54 @@ async def _passed(check: Check) -> str | None:
     return None
 
 
+class TracedRequests:
+    """An ASGI application whose requests have spans, named by the route's template; probes have none.
+
+    Around the whole application, so that every log line of a request is in its trace.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in _PROBES:
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        given = [value for name, value in scope["headers"] if name == HEADER.encode()]
+        # Of two contexts neither is to be trusted (W3C Trace Context, section 3.2).
+        parent = given[0].decode("ascii", "replace") if len(given) == 1 else None
+        status = 0
+
+        async def noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+            await send(message)
+
+        with span(method, kind=SpanKind.SERVER, parent=parent, attributes={"http.request.method": method}) as made:
+            try:
+                await self._app(scope, receive, noting_status)
+            finally:
+                _describe(made, method, scope, status)
+
+
+def _describe(made: Span, method: str, scope: Scope, status: int) -> None:
+    """What is known only when a request has been answered (`status` 0: it has not been)."""
+    route = getattr(scope.get("route"), "path", None)
+    if route:
+        made.update_name(f"{method} {route}")
+        made.set_attribute("http.route", route)
+    if status:
+        made.set_attribute("http.response.status_code", status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        failed(made, f"status {status}")
+    state = scope.get("state", {})
+    for name in ("job_id", "organization_id"):
+        if name in state:
+            made.set_attribute(f"horarium.{name}", str(state[name]))
+
+
 class _Server(uvicorn.Server):
     """The library raises the signal again after an orderly stop, so that it looks like a crash (exit code -15), and a
     second SIGINT skips the stop of the background loops. Here a stop on request ends with 0, and asking again changes
@@ -101,7 +154,7 @@ def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 2) -> None:
     Ends the process with exit code 3 if the application or its port cannot be had.
     """
     config = uvicorn.Config(
-        app,
+        TracedRequests(app),
         host=settings.http_host,
         port=settings.http_port,
         log_config=None,
@@ -112,6 +165,7 @@ def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 2) -> None:
     )
     server = _Server(config)
     server.run()
+    end_tracing()
     for number in _STOP_SIGNALS:
         # The interpreter puts default handlers back while it ends: a late second signal would look like a crash.
         signal.signal(number, signal.SIG_IGN)

@@ -26,6 +26,7 @@ from services.runtime.connection import Connection
 from services.runtime.consumers import MAX_POLL_INTERVAL_S, ConsumerHealth, Subscriber, loop_has_ended
 from services.runtime.dead_letters import DeadLetterGuard, dead_letter
 from services.runtime.logging import bound_ids
+from services.runtime.message_spans import ended, processing, sending
 from services.runtime.metrics import (
     COMMIT_FAILURES,
     CONSUMERS_STUCK,
@@ -36,7 +37,9 @@ from services.runtime.metrics import (
     RESULTS,
 )
 from services.runtime.outage import StoppedError, is_world_away, pauses, sleep_unless, unless
+from services.runtime.security import check_entry, client_security
 from services.runtime.settings import RuntimeSettings
+from services.runtime.tracing import annotate
 
 log = structlog.get_logger(__name__)
 
@@ -104,6 +107,7 @@ class Kafka:
         self._connected = asyncio.Event()
         self._closing = asyncio.Event()
         self._session_ms = int(settings.kafka_session_timeout_s * 1000)
+        self._security = client_security(settings)
         self._servers = settings.kafka_bootstrap_servers.split(",")
         self._subscriptions: list[tuple[_Subscription, Subscriber]] = []
         self.broker = Connection(settings, service)
@@ -130,7 +134,8 @@ class Kafka:
                 await self.broker.end()
 
     async def _connect(self) -> None:
-        await self._reach()
+        # A start that fails leaks its producer, and does not say why it failed.
+        await check_entry(self._servers, self._security)
         await self.broker.start()
         for subscription, _ in self._subscriptions:
             subscription.health.connected()
@@ -164,21 +169,6 @@ class Kafka:
                 return subscription, "idle", idle_s
         return None
 
-    async def _reach(self) -> None:
-        """Raise OSError unless some bootstrap server accepts a connection: a failed start leaks its producer."""
-        last: OSError = ConnectionRefusedError("no bootstrap server given")
-        for server in self._servers:
-            host, _, port = server.rpartition(":")
-            try:
-                _, writer = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), 5.0)
-            except OSError as error:
-                last = error
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
-        raise last
-
     @property
     def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """Readiness checks of a service that consumes."""
@@ -206,11 +196,11 @@ class Kafka:
         """Publish bytes as they are. Raises ConnectionError while the broker is away; the caller decides what then."""
         if not self._connected.is_set():
             raise ConnectionError("broker not connected yet")
-        headers = dict(message.headers)
-        sending = self.broker.publish(
-            message.value, topic=message.topic, key=message.key, headers=headers, no_confirm=False
-        )
-        await unless(self._closing, sending, grace_s=_LAST_ANSWER_S)
+        with sending(message) as sent:
+            answer = self.broker.publish(
+                sent.value, topic=sent.topic, key=sent.key, headers=dict(sent.headers), no_confirm=False
+            )
+            await unless(self._closing, answer, grace_s=_LAST_ANSWER_S)
         PUBLISHED.labels(topic=message.topic).inc()
 
     def subscribe(
@@ -244,7 +234,10 @@ class Kafka:
         )
 
         async def consume(message: KafkaMessage) -> None:
-            await self._consume(message, subscription)
+            record = _record(message)
+            place = (topic, group, record.partition, record.offset)
+            with processing(*place, dict(message.headers)) as span:
+                ended(span, await self._consume(message, subscription))
 
         subscriber = self.broker.subscriber(
             topic,
@@ -268,7 +261,7 @@ class Kafka:
         self._subscriptions.append((subscription, subscriber))
         return lambda: subscriber.consumer
 
-    async def _consume(self, message: KafkaMessage, subscription: _Subscription) -> None:
+    async def _consume(self, message: KafkaMessage, subscription: _Subscription) -> str:
         started = monotonic()
         subscription.health.handling(begins=True)
         try:
@@ -288,6 +281,7 @@ class Kafka:
             subscription.health.handling(begins=False)
         MESSAGES.labels(topic=subscription.topic, result=result).inc()
         MESSAGE_SECONDS.labels(topic=subscription.topic).observe(monotonic() - started)
+        return result
 
     async def _commit(self, message: KafkaMessage, subscription: _Subscription) -> None:
         """Commit this message's own offset: after a rebalance that fails, visibly, where the library's acknowledgement
@@ -311,6 +305,7 @@ class Kafka:
             event = decode(message.body, message.headers, subscription.types)
         except UndecodableMessageError as error:
             return await self._dead_letter(message, subscription, error.reason, str(error), attempts=1)
+        annotate(job_id=str(event.job_id))
         started = monotonic()
         with bound_ids(job_id=str(event.job_id), correlation_id=event.correlation_id):
             attempt = 0

@@ -1,7 +1,7 @@
 """Structured logs: JSON lines on standard error, or text when a person watches.
 
 Owns the processor chain and the binding of ids, so that every line written while a message or request is handled
-carries its job and correlation id. Must not know what is logged.
+carries its job and correlation id, and its trace. Must not know what is logged.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import structlog
 
 from services.runtime.settings import RuntimeSettings
+from services.runtime.tracing import add_trace_ids
 
 
 def configure_logging(service: str, settings: RuntimeSettings) -> None:
@@ -21,6 +22,7 @@ def configure_logging(service: str, settings: RuntimeSettings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_ids,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

@@ -10,15 +10,15 @@ import sys
 from typing import TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
+
+from services.runtime.security import KafkaSecuritySettings
 
 S = TypeVar("S", bound=BaseSettings)
 
 
-class RuntimeSettings(BaseSettings):
+class RuntimeSettings(KafkaSecuritySettings):
     """Where the world is and how this process shows itself. Each service's settings extend this."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     kafka_bootstrap_servers: str = Field(description="host:port of the brokers, separated by commas.")
     kafka_idempotent_producer: bool = Field(
@@ -53,7 +53,9 @@ class RuntimeSettings(BaseSettings):
     database_statement_timeout_s: int = Field(
         default=30, ge=1, le=600, description="How long one statement may take; PostgreSQL then ends it."
     )
-    redis_url: SecretStr = Field(default=SecretStr(""), description="redis:// or rediss://")
+    redis_url: SecretStr = Field(
+        default=SecretStr(""), description="redis:// or rediss:// (TLS; see docs/operations.md)."
+    )
     http_host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
     http_port: int = Field(default=8000, ge=0, le=65535, description="Requests, probes and metrics; 0: any free port.")
     log_level: str = Field(
@@ -61,6 +63,21 @@ class RuntimeSettings(BaseSettings):
     )
     log_format: str = Field(
         default="json", pattern="^(json|text)$", description="One JSON object a line, or text for a person's eyes."
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        pattern="^(https?://[^/?#]+(/[^?#]*)?)?$",
+        description="Base URL of an OpenTelemetry collector (OTLP over HTTP), such as http://collector:4318; none: no "
+        "spans are made, trace ids are passed on and logged all the same.",
+    )
+    otel_exporter_otlp_headers: SecretStr = Field(
+        default=SecretStr(""), description="Headers for the collector: name=value, separated by commas."
+    )
+    otel_traces_sampler_arg: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here which are recorded; elsewhere, who began a trace decides.",
     )
 
 
@@ -70,7 +87,8 @@ def load(settings_type: type[S]) -> S:
         return settings_type()
     except ValidationError as error:
         lines = [
-            f"  {'_'.join(str(part) for part in found['loc']).upper()}: {found['msg']}"
+            # What several settings break together has no place of its own; its text names them.
+            f"  {': '.join(filter(None, ['_'.join(str(part) for part in found['loc']).upper(), found['msg']]))}"
             for found in error.errors(include_input=False, include_url=False)
         ]
         sys.stderr.write("Settings are missing or wrong (environment variables):\n" + "\n".join(lines) + "\n")

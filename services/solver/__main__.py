@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.runtime.http import run
 from services.runtime.logging import configure_logging
 from services.runtime.settings import load
+from services.runtime.tracing import configure_tracing
 from services.solver.app import create_app
 from services.solver.settings import SolverSettings
 
@@ -12,6 +13,7 @@ from services.solver.settings import SolverSettings
 def main() -> None:
     settings = load(SolverSettings)
     configure_logging("solver", settings)
+    configure_tracing("solver", settings)
     run(create_app(settings), settings, grace_s=1)
 
 

@@ -22,6 +22,7 @@ from schemas.referee import Verdict, judge
 from schemas.timetable import Timetable
 from services.solver.order import Order
 from services.solver.packing import DamagedContentError, OversizedContentError, pack, unpack
+from services.solver.phases import phase
 from services.solver.solve import SolveReport, SolveResult, solve_problem
 
 if TYPE_CHECKING:
@@ -51,8 +52,9 @@ def carry_out(
     """Do what the order says and tell the service of it. Raises BadInputError, and whatever a defect of ours raises."""
     service.progress("preparing", message="reading the problem")
     began = time.monotonic()
-    expanded = _weighed(_load(order, problem_zstd), order.weights)
-    start = None if start_zstd is None else _start(start_zstd)
+    with phase(service.send, "load"):
+        expanded = _weighed(_load(order, problem_zstd), order.weights)
+        start = None if start_zstd is None else _start(start_zstd)
     service.send("loaded", seconds=round(time.monotonic() - began, 3))
     if order.seconds > 0:
         _search(service, stop, order, expanded, start)
@@ -99,16 +101,17 @@ def _search(
 ) -> None:
     watcher = _Watcher(service, order)
     try:
-        result = solve_problem(
-            expanded,
-            seconds=order.seconds,
-            seed=order.seed,
-            workers=order.workers,
-            target=order.target,
-            on_progress=watcher.on_progress,
-            should_stop=stop.is_set,
-            start=start,
-        )
+        with phase(service.send, "search"):
+            result = solve_problem(
+                expanded,
+                seconds=order.seconds,
+                seed=order.seed,
+                workers=order.workers,
+                target=order.target,
+                on_progress=watcher.on_progress,
+                should_stop=stop.is_set,
+                start=start,
+            )
     except InvalidProblemError as error:  # more than the engine can hold
         details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
         raise BadInputError("invalid_problem", str(error), details) from error
@@ -123,7 +126,7 @@ def _search(
         bound=result.bound,
         message="the referee counts",
     )
-    verdict = _judge(expanded, result.timetable)
+    verdict = _judge(service, expanded, result.timetable)
     disagreements = _disagreements(result, verdict)
     if disagreements:
         service.send(
@@ -157,7 +160,7 @@ def _search(
 
 def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timetable: Timetable) -> None:
     service.progress("verifying", 1.0, message="the referee counts what an interrupted search left")
-    verdict = _judge(expanded, timetable)
+    verdict = _judge(service, expanded, timetable)
     if "domain" in verdict.score.hard or "malformed" in verdict.score.hard:
         # No search of ours places a class outside its options: this timetable is not of this problem.
         raise BadInputError("checkpoint_mismatch", "The checkpoint does not belong to the problem.")
@@ -181,8 +184,9 @@ def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timet
     )
 
 
-def _judge(expanded: ExpandedProblem, timetable: Timetable) -> Verdict:
-    return judge(expanded.problem, timetable)
+def _judge(service: Service, expanded: ExpandedProblem, timetable: Timetable) -> Verdict:
+    with phase(service.send, "verify"):
+        return judge(expanded.problem, timetable)
 
 
 def _disagreements(result: SolveResult, verdict: Verdict) -> list[dict[str, str]]:

@@ -40,6 +40,7 @@ class Claim:
     checkpoint: Checkpoint | None
     waited_s: float
     remaining_s: float
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

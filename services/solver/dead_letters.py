@@ -107,7 +107,7 @@ def _request(row: Row[Any]) -> tuple[JobRequested, WireMessage]:
             options=SolveOptions.model_validate(row.options),
             **problem,
         )
-        wire = encode(event, source=SOURCE)
+        wire = encode(event, source=SOURCE, traceparent=row.traceparent)
         # JSON does not bring everything back as it was (NaN): what intake would make of the letter decides.
         if new_job(JobRequested.model_validate_json(wire.value)).problem_sha256 == row.problem_sha256:
             return event, wire

@@ -21,7 +21,7 @@ from schemas.fold import TERMINAL_STATUSES
 from schemas.tables import job_states, solve_jobs, solve_tasks
 from schemas.topics import BY_NAME, SOLVE_COMPLETED
 
-_END_COLUMNS = (solve_jobs.c.job_id, solve_jobs.c.completed_event)
+_END_COLUMNS = (solve_jobs.c.job_id, solve_jobs.c.completed_event, solve_jobs.c.traceparent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import structlog
 from schemas.events import ErrorInfo, JobControl, JobRequested, ProblemFormat
 from services.runtime.faults import fault_point
 from services.runtime.kafka import Received
+from services.runtime.tracing import annotate, traceparent
 from services.solver.jobs import Accepted, Controlled, Jobs, NewJob
 from services.solver.metrics import DUPLICATE_REQUESTS
 from services.solver.packing import pack
@@ -31,6 +32,7 @@ class Intake:
 
     async def on_job_requested(self, event: JobRequested, received: Received | None = None) -> None:
         """Store the job and one task per variant. A job that cannot be meant ends at once, as `failed`."""
+        annotate(organization_id=str(event.organization_id))
         # Up to 64 MiB of JSON: not in the event loop, which renews leases.
         job = await asyncio.to_thread(new_job, event)
         accepted = await self._jobs.accept(job)
@@ -82,6 +84,7 @@ def new_job(event: JobRequested) -> NewJob:
         requested_by=_storable(event.requested_by),
         request_event_id=event.event_id,
         error=error,
+        traceparent=traceparent(),
     )
 
 

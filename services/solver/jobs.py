@@ -67,6 +67,7 @@ class NewJob:
     requested_by: str
     request_event_id: UUID
     error: ErrorInfo | None = None
+    traceparent: str | None = None
 
 
 class Accepted(StrEnum):
@@ -305,6 +306,7 @@ def _insert_job(job: NewJob) -> Any:
         "requested_at": job.requested_at,
         "requested_by": job.requested_by,
         "request_event_id": job.request_event_id,
+        "traceparent": job.traceparent,
     }
     return insert(solve_jobs).values(values).on_conflict_do_nothing().returning(solve_jobs.c.job_id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -16,6 +17,7 @@ import structlog
 from schemas.events import SolveProgress, Stage
 from schemas.timetable import Score
 from services.runtime.outage import is_world_away
+from services.runtime.tracing import unrecorded
 from services.solver.claim import Claim
 from services.solver.metrics import PROGRESS_DROPPED
 from services.solver.settings import SolverSettings
@@ -53,6 +55,7 @@ class Reporter:
         self._trusted = trusted
         self._started = monotonic()
         self._sequence = 0
+        self._traced_stage: Stage | None = None
         self._latest = Report(Stage.PREPARING, 0.0)
         self._changed = asyncio.Event()
         self._changed.set()
@@ -88,11 +91,17 @@ class Reporter:
 
     async def _send(self, timeout_s: float) -> None:
         try:
-            await asyncio.wait_for(self._publish(self._event()), timeout_s)
+            with self._traced():
+                await asyncio.wait_for(self._publish(self._event()), timeout_s)
         except Exception as error:
             if not is_world_away(error):
                 raise
             PROGRESS_DROPPED.inc()
+
+    def _traced(self) -> AbstractContextManager[None]:
+        """Spans only of each stage's first report, here and at its readers: a long search has thousands of reports."""
+        stage, self._traced_stage = self._traced_stage, self._latest.stage
+        return unrecorded() if stage is self._latest.stage else nullcontext()
 
     def _event(self) -> SolveProgress:
         self._sequence += 1

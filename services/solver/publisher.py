@@ -74,4 +74,4 @@ def _on_published(_due: Due, event: SolveCompleted, message: WireMessage) -> Non
 
 def _message(due: Due) -> tuple[SolveCompleted, WireMessage]:
     event = SolveCompleted.model_validate_json(unpack(bytes(due.row.completed_event), MAX_EVENT_BYTES))
-    return event, encode(event, source=SOURCE)
+    return event, encode(event, source=SOURCE, traceparent=due.row.traceparent)

@@ -1,7 +1,7 @@
 """The service's side of a child process: start it, give it its order, read its frames, stop it, bury it.
 
-Owns the process and its pipes. A child is the leader of its own session, so killing it takes everything that it
-started. Must not know the database, the broker, or what a frame means.
+Owns the process, its pipes and its spans. A child is the leader of its own session, so killing it takes everything that
+it started. Must not know the database, the broker, or what a frame means (but for those that tell of phases).
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from enum import StrEnum
 
 import structlog
 
+from services.runtime.tracing import failed, open_span, past_span, traceparent
 from services.solver.frames import Frame, receive_frame
 from services.solver.metrics import CHILD_EXITS
 from services.solver.order import Order, order_frame, stop_frame
+from services.solver.phases import read_phase
 from services.solver.settings import SolverSettings
 
 log = structlog.get_logger(__name__)
@@ -92,6 +94,7 @@ class SolverChild:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES_KEPT)
         self._stderr_reader = asyncio.create_task(self._read_stderr(), name=f"child-{process.pid}-stderr")
         self._killed = False
+        self._span = open_span("child process", attributes={"process.pid": process.pid})
         self._gone = asyncio.Event()
 
     @classmethod
@@ -134,12 +137,17 @@ class SolverChild:
             await stdin.drain()
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """Frames until the child closes its end. Raises BrokenFrameError."""
+        """Frames until the child closes its end, phases taken out. Raises BrokenFrameError, and KeyError, TypeError or
+        ValueError for a phase that is none.
+        """
         stdout = self._process.stdout
         if stdout is None:
             raise RuntimeError("the child was started without a pipe")
         while (frame := await receive_frame(stdout)) is not None:
-            yield frame
+            if told := read_phase(frame):
+                past_span(**told, parent=traceparent(self._span))
+            else:
+                yield frame
 
     async def kill(self) -> Exit:
         """Kill the child and its whole session, and collect it. A child that has ended keeps its own exit code."""
@@ -160,6 +168,10 @@ class SolverChild:
         if not self._killed:
             self._killed = True
             CHILD_EXITS.labels(reason=end.reason).inc()
+            self._span.set_attribute("horarium.exit", end.reason)
+            if end.reason != "ok":
+                failed(self._span, end.reason)
+            self._span.end()
         return end
 
     async def _read_stderr(self) -> None:

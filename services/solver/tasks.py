@@ -126,6 +126,7 @@ class Tasks:
             checkpoint=checkpoint,
             waited_s=max(0.0, float(candidate.waited_s)),
             remaining_s=self._settings.solver_hard_limit_s - float(running_s),
+            traceparent=candidate.traceparent,
         )
 
     async def problem(self, claim: Claim) -> StoredProblem | None:

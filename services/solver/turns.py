@@ -54,6 +54,7 @@ def next_task(running_jobs_limit: int) -> Any:
             solve_tasks.c.checkpoint_elapsed_s,
             solve_jobs.c.options,
             solve_jobs.c.correlation_id,
+            solve_jobs.c.traceparent,
             solve_jobs.c.problem_sha256,
             solve_jobs.c.problem_id,
             solve_jobs.c.control,

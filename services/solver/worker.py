@@ -9,13 +9,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, time_ns
 from uuid import UUID
 
 import structlog
 
 from services.runtime.faults import fault_point
 from services.runtime.logging import bound_ids
+from services.runtime.tracing import past_span, span
 from services.solver.attempt import Attempt
 from services.solver.claim import Claim
 from services.solver.metrics import CLAIM_SECONDS, QUEUE_WAIT_SECONDS, SLOTS_TOTAL, SLOTS_USED
@@ -67,12 +68,15 @@ class Worker:
         await self._warm_up(stop)
         while not stop.is_set():
             bell = self._doorbell.listen()
-            asked_at = monotonic()
+            asked_at, asked_ns = monotonic(), time_ns()
             claim = await self._tasks.claim(self.name)
             CLAIM_SECONDS.observe(monotonic() - asked_at)
             if claim is None:
                 await first_of(bell, stop, self._settings.solver_poll_s)
             else:
+                past_span(
+                    "claim", asked_ns, time_ns(), parent=claim.traceparent, attributes=_attributes(claim, waited=True)
+                )
                 await self._solve(claim, asked_at, stop)
 
     async def _solve(self, claim: Claim, claimed_at: float, stop: asyncio.Event) -> None:
@@ -84,6 +88,7 @@ class Worker:
                 variant=str(claim.variant),
                 attempt=str(claim.attempt),
             ),
+            span("attempt", parent=claim.traceparent, attributes=_attributes(claim)),
             SLOTS_USED.track_inprogress(),
         ):
             log.info(
@@ -135,3 +140,14 @@ class Worker:
     async def _start_child(self, work: Work) -> SolverChild:
         command = child_command(self._settings, work)
         return await SolverChild.start(command, child_environment(self._settings, os.environ))
+
+
+def _attributes(claim: Claim, *, waited: bool = False) -> dict[str, str | int | float | bool]:
+    """What a span says of the task."""
+    found: dict[str, str | int | float | bool] = {
+        "horarium.job_id": str(claim.job_id),
+        "horarium.organization_id": str(claim.organization_id),
+        "horarium.variant": claim.variant,
+        "horarium.attempt": claim.attempt,
+    }
+    return found | ({"horarium.waited_s": round(claim.waited_s, 3)} if waited else {})

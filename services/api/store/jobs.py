@@ -26,6 +26,7 @@ from services.api.reading import ReadProblem
 from services.api.store.limits import Allowance, admit
 from services.api.store.problems import add_problem, reference
 from services.runtime.faults import fault_point
+from services.runtime.message_spans import creating
 from services.runtime.tokens import Principal
 
 SOURCE = "/horarium/api"
@@ -256,19 +257,20 @@ async def _claim_key(connection: AsyncConnection, organization_id: UUID, wanted:
 
 async def put(connection: AsyncConnection, event: Event) -> None:
     """Into the outbox, unless the very same event waits there already."""
-    message = encode(event, source=SOURCE)
-    await connection.execute(
-        insert(outbox)
-        .values(
-            event_id=event.event_id,
-            job_id=event.job_id,
-            topic=message.topic,
-            key=message.key,
-            value=message.value,
-            headers=dict(message.headers),
+    with creating(event.TOPIC, job_id=str(event.job_id)) as traceparent:
+        message = encode(event, source=SOURCE, traceparent=traceparent)
+        await connection.execute(
+            insert(outbox)
+            .values(
+                event_id=event.event_id,
+                job_id=event.job_id,
+                topic=message.topic,
+                key=message.key,
+                value=message.value,
+                headers=dict(message.headers),
+            )
+            .on_conflict_do_nothing(index_elements=["event_id"])
         )
-        .on_conflict_do_nothing(index_elements=["event_id"])
-    )
 
 
 def _of(organization_id: UUID) -> Select[Any]:
