@@ -96,10 +96,18 @@ class LocalServices:
     ) -> None:
         self.folder = folder.resolve()
         logs = self.folder / "logs"
-        shared = {**addresses.as_environment(), "JWT_SECRET": _jwt_secret(self.folder), **(environment or {})}
+        web_port = api_port if api_port is not None else free_port()
+        shared = {
+            **addresses.as_environment(),
+            "JWT_SECRET": _jwt_secret(self.folder),
+            "COOKIE_SECURE": "false",  # plain http
+            # The page comes from api and reads progress, which has an address of its own here.
+            "CORS_ORIGINS": f"http://{LOOPBACK}:{web_port},http://localhost:{web_port}",
+            **(environment or {}),
+        }
         self.progress = ServiceProcess("progress", logs, shared, port=progress_port, stays=stays)
         self.api = ServiceProcess(
-            "api", logs, {**shared, "PROGRESS_BASE_URL": self.progress.url}, port=api_port, stays=stays
+            "api", logs, {**shared, "PROGRESS_BASE_URL": self.progress.url}, port=web_port, stays=stays
         )
         self.persister = ServiceProcess("persister", logs, shared, stays=stays)
         self.solvers = [

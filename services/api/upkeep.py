@@ -24,6 +24,7 @@ from schemas.fold import TERMINAL_STATUSES
 from schemas.tables import idempotency_keys, job_controls, job_states, jobs, outbox, solve_jobs
 from schemas.topics import BY_NAME
 from services.api.metrics import CONTROLS_REPUBLISHED, REPUBLISHED
+from services.api.store.forgetting import forget_sign_ins
 from services.api.store.jobs import control_event, put, request_event_id
 from services.runtime.outage import is_world_away, sleep_unless
 
@@ -165,7 +166,8 @@ class Upkeep:
                 return
 
     async def forget_once(self) -> None:
-        """Delete idempotency keys that are older than anybody may rely on, and the controls of ended jobs.
+        """Delete idempotency keys that are older than anybody may rely on, ended sessions and tokens, old failures to
+        sign in, and the controls of ended jobs.
 
         A control stays while a solver may still take its job up: one that it has not ended, or, of a job that was
         cancelled before any solver knew it, one whose request may still be on its topic.
@@ -179,6 +181,7 @@ class Upkeep:
             await connection.execute(
                 delete(idempotency_keys).where(idempotency_keys.c.created_at < func.now() - self._keep_keys)
             )
+            await forget_sign_ins(connection)
             await connection.execute(
                 delete(job_controls).where(or_(~exists().where(jobs.c.id == job), and_(ended, or_(solved, too_late))))
             )
