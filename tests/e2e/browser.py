@@ -29,6 +29,16 @@ addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
 """
 
+# What reaches beyond the window's right edge, where that makes the page scroll sideways.
+_TOO_WIDE = """() => {
+  const root = document.documentElement;
+  if (root.scrollWidth <= root.clientWidth) return [];
+  const beyond = [...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > root.clientWidth + 0.5)
+    .map((element) => element.outerHTML.slice(0, 160));
+  return [`${root.scrollWidth} of ${root.clientWidth} px`, ...beyond.slice(0, 8)];
+}"""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -68,10 +78,8 @@ class Visit:
 
     def fits(self, what: str) -> None:
         """Fails if the page has to be scrolled sideways."""
-        too_wide = self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth",
-        )
-        assert too_wide <= 0, f"{what} is {too_wide} px wider than the window"
+        too_wide = self.page.evaluate(_TOO_WIDE)
+        assert not too_wide, f"{what} is wider than the window:\n" + "\n".join(too_wide)
 
     def picture(self, name: str) -> None:
         """A screenshot, where HORARIUM_TEST_SCREENSHOTS names a folder for them."""
