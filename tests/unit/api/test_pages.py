@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp
 
 from services.api.edge import RequestEdge
 from services.api.pages import CONTENT_TYPES, FOLDER, content_security_policy, page_files, page_routes
+from services.runtime.web import SecurityHeaders
 
 PROGRESS = "https://progress.example:8443"
 FILES = page_files()
+
+
+def _never(request: Request, status: HTTPStatus, code: str, detail: str) -> ASGIApp:
+    raise AssertionError(f"refused: {status} {code} {detail}")
 
 
 @pytest.fixture
@@ -21,6 +28,7 @@ def client() -> httpx.AsyncClient:
     app = FastAPI()
     app.include_router(page_routes(PROGRESS + "/base"))
     app.add_middleware(RequestEdge)
+    app.add_middleware(SecurityHeaders, refuse=_never, https_only=True)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.example")
 
 
