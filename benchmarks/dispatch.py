@@ -142,7 +142,7 @@ def _system(broker: BrokerKind) -> Iterator[_System]:
         stack = exits.enter_context(LocalStack(folder, broker=broker, environment={}))
         upgrade(stack.addresses.database_url)
         asyncio.run(apply_topics(stack.addresses.kafka_bootstrap_servers))
-        seed_demo(stack.addresses.database_url, _EMAIL, _PASSWORD, "Benchmarks")
+        seed_demo(stack.addresses.database_url, _EMAIL, _PASSWORD, "Benchmarks", generate_per_hour=1_000)
         services = LocalServices(stack.addresses, folder, solvers=2, environment={"SOLVER_SLOTS": "1"})
         exits.enter_context(services)
         client = exits.enter_context(Client(services.api.url))
