@@ -13,6 +13,7 @@ import signal
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -37,12 +38,21 @@ class KafkaBroker(Server):
     ready_within: ClassVar[timedelta] = timedelta(seconds=90)
 
     def __init__(
-        self, folder: Path, *, port: int | None = None, stays: bool = False, jars_folder: Path | None = None
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        stays: bool = False,
+        jars_folder: Path | None = None,
+        properties: Mapping[str, str | int] | None = None,
     ) -> None:
-        """`jars_folder` is the cache shared by every broker on the machine."""
+        """`jars_folder` is the cache shared by every broker on the machine. `properties` are further ones; those of
+        listeners (`listeners`, `advertised.listeners`, `listener.security.protocol.map`) are appended to ours.
+        """
         super().__init__(folder, port=port, stays=stays)
         self._jars_folder = (jars_folder or DEFAULT_JARS_FOLDER).resolve()
         self._controller_port: int | None = None
+        self._further = dict(properties or {})
 
     @property
     def bootstrap_servers(self) -> str:
@@ -55,6 +65,8 @@ class KafkaBroker(Server):
         if self._controller_port is None:
             self._controller_port = free_port()
         properties = self._properties()
+        for name, value in self._further.items():
+            properties[name] = f"{properties[name]},{value}" if name in properties and "listener" in name else value
         self._properties_file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
         if (self.folder / "log" / "meta.properties").exists():
             return

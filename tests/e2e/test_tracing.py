@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -103,7 +104,7 @@ def test_a_request_is_one_trace_from_the_http_request_to_both_readers(own_system
         assert system.ended(job)["status"] == "completed"
 
         for topic in ("job.requested", "solve.progress", "solve.completed"):
-            headers = wait_for(f"{topic} on the wire", lambda topic=topic: _headers(system, topic, job.job_id))
+            headers = _on_the_wire(system, topic, job.job_id)
             assert {h["traceparent"].split("-")[1] for h in headers} == {trace}, topic
 
         parts = {
@@ -165,7 +166,7 @@ def test_a_request_is_one_trace_from_the_http_request_to_both_readers(own_system
             return any(line.get("trace_id") == trace for line in lines)
 
         for service in ("api", "solver", "progress", "persister"):
-            wait_for(f"{service} to log the trace", lambda service=service: tells(service), within_s=10)
+            wait_for(f"{service} to log the trace", partial(tells, service), within_s=10)
 
 
 def test_without_a_collector_the_context_is_carried_all_the_same(system: System) -> None:
@@ -178,7 +179,7 @@ def test_without_a_collector_the_context_is_carried_all_the_same(system: System)
         job.job_id: {
             h.get("traceparent")
             for topic in ("job.requested", "solve.progress", "solve.completed")
-            for h in wait_for(f"{topic} on the wire", lambda t=topic, j=job.job_id: _headers(system, t, j))
+            for h in _on_the_wire(system, topic, job.job_id)
         }
         for job in (given, unasked)
     }
@@ -203,6 +204,11 @@ def _ask(system: System, problem_id: str, traceparent: str | None) -> Submitted:
     return Submitted(found["job_id"], found["status_url"], found["progress_url"])
 
 
-def _headers(system: System, topic: str, job_id: str) -> list[dict[str, str]]:
-    records = [record for record in everything_on(system, topic) if record.key == job_id.encode()]
-    return [{name: value.decode() for name, value in record.headers} for record in records]
+def _on_the_wire(system: System, topic: str, job_id: str) -> list[dict[str, str]]:
+    """Headers of the job's messages on the topic, once there are any."""
+
+    def look() -> list[dict[str, str]]:
+        records = [record for record in everything_on(system, topic) if record.key == job_id.encode()]
+        return [{name: value.decode() for name, value in record.headers} for record in records]
+
+    return wait_for(f"{topic} on the wire", look)
