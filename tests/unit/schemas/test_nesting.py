@@ -16,8 +16,7 @@ from schemas.problem.nesting import MAX_LEVELS, require_shallow
 def is_shallow(text: bytes) -> bool:
     try:
         require_shallow(text, InvalidInputError)
-    except InvalidInputError as error:
-        assert error.findings[0].code == "too_deep"
+    except InvalidInputError:
         return False
     return True
 
