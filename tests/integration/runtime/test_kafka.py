@@ -13,7 +13,7 @@ from schemas.events import JobControl
 from schemas.topics import JOB_CONTROL
 from services.runtime.kafka import Received
 from services.runtime.settings import RuntimeSettings
-from tests.integration.runtime.consuming import a_control, consuming, settings_for
+from tests.integration.runtime.consuming import a_control, consuming, offsets_of, settings_for, until
 
 
 @pytest.fixture
@@ -98,3 +98,53 @@ async def test_a_handled_message_is_not_delivered_to_the_group_again(settings: R
         await kafka.publish(second)
         await asyncio.wait_for(arrived.wait(), 30)
     assert seen == [first.job_id, second.job_id]
+
+
+async def test_a_new_group_reads_what_was_published_before_it_existed(settings: RuntimeSettings) -> None:
+    event, done = a_control(), asyncio.Event()
+
+    async def ignore(_received: JobControl, _where: Received) -> None:
+        return
+
+    async def handle(received: JobControl, _where: Received) -> None:
+        if received.job_id == event.job_id:
+            done.set()
+
+    async with consuming(settings, ignore, f"before-{uuid.uuid4()}") as kafka:
+        await kafka.publish(event)
+    async with consuming(settings, handle, f"new-{uuid.uuid4()}"):
+        await asyncio.wait_for(done.wait(), 30)
+
+
+async def test_a_handler_interrupted_by_a_rebalance_has_its_message_once_more_and_not_for_ever(
+    settings: RuntimeSettings,
+) -> None:
+    event, group = a_control(), f"rebalance-{uuid.uuid4()}"
+    began, joined = asyncio.Event(), asyncio.Event()
+    seen = 0
+
+    async def slow(received: JobControl, _where: Received) -> None:
+        nonlocal seen
+        if received.job_id == event.job_id:
+            seen += 1
+            began.set()
+            await joined.wait()
+
+    async def handled_to_the_end() -> bool:
+        return await offsets_of(settings, group) >= await offsets_of(settings, witness)
+
+    witness, passed = f"witness-{uuid.uuid4()}", asyncio.Event()
+
+    async def watch(received: JobControl, _where: Received) -> None:
+        if received.job_id == event.job_id:
+            passed.set()
+
+    async with consuming(settings, slow, group) as kafka:
+        await kafka.publish(event)
+        await asyncio.wait_for(began.wait(), 30)
+        async with consuming(settings, slow, group):
+            joined.set()
+            async with consuming(settings, watch, witness):
+                await asyncio.wait_for(passed.wait(), 30)
+                await until(handled_to_the_end)
+    assert 1 <= seen <= 2
