@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from horarium.commands.accounts import organization_limits, user_disable, user_enable, user_list, user_token
 from horarium.commands.cleanup import cleanup
 from horarium.commands.convert import convert
 from horarium.commands.database import migrate, user_add
@@ -25,10 +26,12 @@ from horarium.commands.warmup import warmup
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 topics = typer.Typer(no_args_is_help=True, help="Kafka topics.")
 user = typer.Typer(no_args_is_help=True, help="Users.")
+organization = typer.Typer(no_args_is_help=True, help="Organisations and their limits.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages that could not be processed.")
 app.add_typer(topics, name="topics")
 app.add_typer(dlq, name="dlq")
 app.add_typer(user, name="user")
+app.add_typer(organization, name="organization")
 
 app.command()(solve)
 app.command()(evaluate)
@@ -46,6 +49,11 @@ app.command()(migrate)
 app.command()(cleanup)
 topics.command(name="apply")(topics_apply)
 user.command(name="add")(user_add)
+user.command(name="list")(user_list)
+user.command(name="disable")(user_disable)
+user.command(name="enable")(user_enable)
+user.command(name="token")(user_token)
+organization.command(name="limits")(organization_limits)
 dlq.command(name="list")(dlq_list)
 dlq.command(name="show")(dlq_show)
 dlq.command(name="replay")(dlq_replay)
@@ -60,6 +68,11 @@ def _topics() -> None:
 @user.callback()
 def _user() -> None:
     """Users."""
+
+
+@organization.callback()
+def _organization() -> None:
+    """Organisations."""
 
 
 @app.callback()

@@ -10,8 +10,6 @@ import typer
 
 from horarium.commands.terminal import EXIT_UNREACHABLE, refuse, say
 
-MIN_PASSWORD_LENGTH = 12
-
 DatabaseUrl = Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql+psycopg://user:password@host/name")]
 
 
@@ -45,13 +43,14 @@ def user_add(
     """Add a user, or give an existing one this password. The password is read from standard input or asked for."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from services.api.passwords import weakness
     from services.api.seed import seed_demo
 
     if "@" not in email:
         refuse(f"{email!r} is not an e-mail address.")
     password = read_password(confirm=True)
-    if len(password) < MIN_PASSWORD_LENGTH:
-        refuse(f"The password must have at least {MIN_PASSWORD_LENGTH} characters.")
+    if (wrong := weakness(password, email)) is not None:
+        refuse(wrong)
     try:
         seed_demo(database_url, email, password, organization, role=role.value)
     except ValueError as error:

@@ -55,6 +55,13 @@ class TokenSettings(RuntimeSettings):
         default="", max_length=500, description="Regular expression that further such origins match as a whole."
     )
 
+    # Read from the environment by the HTTP server itself; here it is described.
+    forwarded_allow_ips: str = Field(
+        default="127.0.0.1",
+        max_length=2000,
+        description="Addresses or networks of proxies that are believed who calls (X-Forwarded-For), by commas.",
+    )
+
     @field_validator("jwt_secrets_old")
     @classmethod
     def _long_enough(cls, given: SecretStr) -> SecretStr:

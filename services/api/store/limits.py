@@ -78,6 +78,21 @@ class Organizations:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    async def by_name(self, name: str) -> UUID | None:
+        """The id of the organisation with this very name."""
+        async with self._engine.connect() as connection:
+            found: UUID | None = await connection.scalar(select(organizations.c.id).where(organizations.c.name == name))
+        return found
+
+    async def limit(self, organization_id: UUID, **limits: int | None) -> None:
+        """Set the limits that are given, by the names of `Limits`; None leaves one as it is."""
+        given = {name: value for name, value in limits.items() if value is not None}
+        if given:
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    update(organizations).where(organizations.c.id == organization_id).values(**given)
+                )
+
     async def standing(self, organization_id: UUID) -> tuple[str, Limits, Usage] | None:
         """The organisation's name, its limits and its usage."""
         async with self._engine.connect() as connection:

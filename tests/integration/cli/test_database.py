@@ -35,3 +35,31 @@ def test_a_user_of_another_organisation_is_refused(fresh_database: FreshDatabase
     refused = run(*command, "--organization", "Two", stdin="correct horse battery\n")
     assert refused.exit_code == 2
     assert "another organisation" in refused.stderr
+
+
+def test_an_operator_lists_disables_and_enables_users_and_makes_keys(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    of_database = ("--database-url", url)
+    add = ("user", "add", *of_database, "--organization", "Uni", "--role", "admin")
+    for email in ("ada@uni.example", "bob@uni.example"):
+        assert run(*add, "--email", email, stdin="correct horse battery\n").exit_code == 0
+    assert run("user", "disable", *of_database, "ada@uni.example").exit_code == 0
+    listed = run("user", "list", *of_database, "Uni").stdout.splitlines()
+    assert {line.split()[0] for line in listed if "disabled" in line} == {"ada@uni.example"}
+    refused = run("user", "disable", *of_database, "bob@uni.example")
+    assert (refused.exit_code, "last admin" in refused.stderr) == (2, True)
+    assert run("user", "enable", *of_database, "ada@uni.example").exit_code == 0
+    made = run("user", "token", *of_database, "ada@uni.example", "--days", "7")
+    assert made.stdout.startswith("hrm_")
+    assert run("user", "token", *of_database, "nobody@uni.example").exit_code == 2
+
+
+def test_an_operator_sees_and_sets_an_organisations_limits(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    add = ("user", "add", "--database-url", url, "--organization", "Uni", "--email", "ada@uni.example")
+    assert run(*add, stdin="correct horse battery\n").exit_code == 0
+    limits = ("organization", "limits", "--database-url", url)
+    assert "0 of 10\n" in run(*limits, "Uni").stdout
+    assert "0 of 25\n" in run(*limits, "Uni", "--generate-per-hour", "25", "--problem-mib", "1").stdout
+    assert "0 of 25\n" in run(*limits, "Uni").stdout
+    assert run(*limits, "Nowhere").exit_code == 2
