@@ -1,4 +1,4 @@
-"""`python -m benchmarks [curriculum|university|service|dispatch]`: measure and print a table in Markdown.
+"""`python -m benchmarks [NAME ...]`: measure and print a table in Markdown.
 
 Owns the choice of measurements. Figures of a shared machine are noisy: quote medians, with machine and command.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import curriculum, dispatch, service, university
+from benchmarks import curriculum, dispatch, responsiveness, service, university
 
-_ALL = ["curriculum", "university", "service", "dispatch"]
+_ALL = ["curriculum", "university", "service", "dispatch", "responsiveness"]
 
 
 def main() -> int:
@@ -29,6 +29,8 @@ def main() -> int:
             university.measure(options.seconds, options.workers)
         elif name == "service":
             service.measure()
+        elif name == "responsiveness":
+            responsiveness.measure()
         else:
             dispatch.measure(options.broker)
     return 0
