@@ -14,7 +14,7 @@ import pytest
 from deploy.local.addresses import Addresses
 from deploy.local.stack import LocalStack
 from tests import guards
-from tests.stack import Databases, private_stack, session_stack
+from tests.stack import Databases, chosen_broker, private_stack, session_stack
 
 
 class FreshDatabase(Protocol):
@@ -30,11 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(guards.SkippedServerTests(), "skipped-server-tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's folder implies its marker."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test's folder implies its marker; what only Apache Kafka can show belongs to `make test-kafka` alone."""
     for item in items:
         if marker := guards.marker_of_folder(item.path):
             item.add_marker(marker)
+    if chosen_broker() != "kafka":
+        elsewhere = [item for item in items if item.get_closest_marker("kafka_only")]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,15 +31,19 @@ T = TypeVar("T")
 EMAIL, PASSWORD = "planner@test.example", "correct horse battery staple"
 
 
-def wait_for(what: str, look: Callable[[], T | None], within_s: float = 60.0) -> T:
-    """The first truthy answer of `look`; fails, naming what was waited for, when the time is over."""
+def wait_for(
+    what: str, look: Callable[[], T | None], within_s: float = 60.0, *, tell: Callable[[], str] = lambda: ""
+) -> T:
+    """The first truthy answer of `look`; fails, naming what was waited for and what `tell` then says, when the time is
+    over.
+    """
     deadline = monotonic() + within_s
     while True:
         found = look()
         if found:
             return found
         if monotonic() > deadline:
-            raise AssertionError(f"waited {within_s:g} s for {what}")
+            raise AssertionError(f"waited {within_s:g} s for {what}\n{tell()}")
         sleep(0.05)
 
 
@@ -70,7 +74,7 @@ class System:
             found = self.client.job(job.job_id)
             return found if found["status"] in TERMINAL_STATUSES else None
 
-        return wait_for(f"job {job.job_id} to end\n{self.tails()}", look, within_s)
+        return wait_for(f"job {job.job_id} to end", look, within_s, tell=self.tails)
 
     def running(self, job: Submitted, within_s: float = 30.0) -> dict[str, Any]:
         """The job's progress once a solver has found a first timetable."""
@@ -79,7 +83,7 @@ class System:
             found = self.client.progress(job.progress_url)
             return found if found and found["status"] == "running" and found.get("best_score") else None
 
-        return wait_for(f"job {job.job_id} to run\n{self.tails()}", look, within_s)
+        return wait_for(f"job {job.job_id} to run", look, within_s, tell=self.tails)
 
     def log_lines(self, service: str) -> list[dict[str, Any]]:
         """The structured log of a service."""

@@ -83,7 +83,7 @@ def told_in_progress(system: System, job: Submitted, field: str, value: str) -> 
         found = system.client.progress(job.progress_url)
         return found if found and found[field] == value else None
 
-    return wait_for(f"{field} of {job.job_id} to be {value}\n{system.tails()}", look)
+    return wait_for(f"{field} of {job.job_id} to be {value}", look, tell=system.tails)
 
 
 def with_checkpoint(system: System, job: Submitted) -> None:
@@ -93,7 +93,7 @@ def with_checkpoint(system: System, job: Submitted) -> None:
         variants = system.client.attempts(job.job_id)["variants"]
         return bool(variants and variants[0]["checkpoint_age_s"] is not None)
 
-    wait_for(f"a checkpoint of {job.job_id}\n{system.tails()}", look, within_s=90)
+    wait_for(f"a checkpoint of {job.job_id}", look, within_s=90, tell=system.tails)
 
 
 def ends(system: System, job: Submitted) -> list[str | None]:

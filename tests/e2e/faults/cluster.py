@@ -288,7 +288,7 @@ class Cluster:
         """
         allowed = {status} if isinstance(status, str) else set(status)
         ids = [job.job_id for job in jobs]
-        wait_for(f"{len(ids)} jobs to end\n{self.system.tails()}", lambda: self._all_ended(ids), within_s)
+        wait_for(f"{len(ids)} jobs to end", lambda: self._all_ended(ids), within_s, tell=self.system.tails)
         told = [self.system.client.job(job_id) for job_id in ids]
         assert {job["status"] for job in told} <= allowed, Counter(job["status"] for job in told)
         for job, submitted in zip(told, jobs, strict=True):

@@ -38,7 +38,7 @@ def test_a_job_survives_a_crash_at_every_step_of_its_way(cluster: Cluster) -> No
     cluster.arm(**MINEFIELD)
     job, *_ = cluster.submit(long=True, seconds=3)
     due = sorted((name, KILLED) for name, points in MINEFIELD.items() for _ in points)
-    wait_for(f"every point to be reached\n{cluster.system.tails()}", lambda: len(cluster.deaths) == len(due), 120)
+    wait_for("every point to be reached", lambda: len(cluster.deaths) == len(due), 120, tell=cluster.system.tails)
     cluster.settle([job])
     assert sorted((death.service, death.exit_code) for death in cluster.deaths) == due
     assert cluster.attempts(job) == ["lease_expired", "lease_expired", "lease_expired", "finished"]

@@ -25,7 +25,7 @@ from services.runtime.security import BrokerRefusesError, check_entry, client_se
 from services.runtime.settings import RuntimeSettings
 from tests.certificates import Certificates
 from tests.integration.runtime.consuming import a_control, consuming, until
-from tests.stack import KAFKA_JARS_FOLDER, chosen_broker, data_folder
+from tests.stack import KAFKA_JARS_FOLDER, data_folder
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,6 @@ class Secured:
 
 @pytest.fixture(scope="module")
 def secured(certificates: Certificates) -> Iterator[Secured]:
-    if chosen_broker() != "kafka":
-        pytest.skip("the embedded broker has neither TLS nor SASL; `make test-kafka` runs this")
     servers = f"127.0.0.1:{free_port()}"
     with data_folder() as folder:
         keys = folder / "keystore.pem"
@@ -85,6 +83,7 @@ def secured(certificates: Certificates) -> Iterator[Secured]:
             broker.stop()
 
 
+@pytest.mark.kafka_only
 async def test_topics_are_made_and_messages_pass_over_tls_with_a_password(secured: Secured) -> None:
     settings = secured.settings("right")
     topics = [BY_NAME[JOB_CONTROL]]
@@ -102,6 +101,7 @@ async def test_topics_are_made_and_messages_pass_over_tls_with_a_password(secure
         assert await asyncio.wait_for(heard.get(), 30) == event
 
 
+@pytest.mark.kafka_only
 async def test_a_wrong_password_is_told_retried_and_not_ready(secured: Secured) -> None:
     kafka = Kafka(secured.settings("hunter2"), "test")
     with structlog.testing.capture_logs() as lines:

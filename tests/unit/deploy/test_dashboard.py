@@ -63,6 +63,7 @@ def test_rows_panels_and_their_places() -> None:
         "Persistence",
         "Broker and dead letters",
         "Runtime",
+        "Accounts and limits",
     ]
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids))
