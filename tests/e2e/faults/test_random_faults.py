@@ -81,6 +81,9 @@ class Storm:
         ]
 
     def rage(self, steps: int) -> None:
+        # Uploads have no idempotency key to be repeated with: both problems are there before the first fault.
+        self._cluster.small()
+        self._cluster.long()
         self._tell(self._submit())
         for _ in range(steps):
             self._tell(self._chance.choice(self._actions)())
