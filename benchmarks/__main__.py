@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import curriculum, dispatch, responsiveness, service, university
+from benchmarks import curriculum, dispatch, load, responsiveness, service, university
 
-_ALL = ["curriculum", "university", "service", "dispatch", "responsiveness"]
+_ALL = ["curriculum", "university", "service", "dispatch", "responsiveness", "load"]
 
 
 def main() -> int:
@@ -31,6 +31,8 @@ def main() -> int:
             service.measure()
         elif name == "responsiveness":
             responsiveness.measure()
+        elif name == "load":
+            load.measure()
         else:
             dispatch.measure(options.broker)
     return 0

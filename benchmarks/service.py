@@ -28,8 +28,7 @@ def measure() -> None:
 
 
 def _measure(running: Running) -> None:
-    problem = generate_university(courses=1_800, students=19_000, faculty=2_320, seed=1)
-    content = problem.model_dump_json(exclude_none=True, exclude_defaults=True, by_alias=True).encode()
+    content = full_size_problem()
     with Client(running.api_url) as client:
         client.sign_in(running.email, running.password)
         started = monotonic()
@@ -56,3 +55,9 @@ def _measure(running: Running) -> None:
     print(f"| request to first progress readable over HTTP | {first_s:.2f} |")
     print(f"| POST generate, median of {REQUESTS} | {median(answers):.4f} |")
     print(f"| POST generate, p99 | {quantiles(answers, n=100)[98]:.4f} |")
+
+
+def full_size_problem() -> bytes:
+    """A university of the size that Horarium is made for, as native JSON."""
+    problem = generate_university(courses=1_800, students=19_000, faculty=2_320, seed=1)
+    return problem.model_dump_json(exclude_none=True, exclude_defaults=True, by_alias=True).encode()

@@ -41,16 +41,26 @@ def test_a_rolling_restart_of_everything_under_load_loses_and_repeats_nothing(cl
 
 def test_replicas_scaled_up_and_down_with_jobs_in_flight(cluster: Cluster) -> None:
     cluster.take_down("solver-2", "solver-3", politely=True)
-    jobs = cluster.submit(5, long=True, seconds=4)
+    # So long that none ends by itself, however long the replicas take to start: it is we who end them.
+    jobs = cluster.submit(5, long=True, seconds=600)
     cluster.checkpoint(jobs[0])
     cluster.bring_up("solver-2", "solver-3")
-    running = "SELECT count(*) AS n FROM solve_tasks WHERE status = 'running'"
-    wait_for("three jobs at once", lambda: cluster.system.sql(running)[0]["n"] == 3)
+    saved = "SELECT count(*) AS n FROM solve_tasks WHERE status = 'running' AND checkpoint_zstd IS NOT NULL"
+    wait_for("three jobs at once", lambda: cluster.system.sql(saved)[0]["n"] == 3, tell=cluster.system.tails)
     workers = cluster.system.sql("SELECT count(DISTINCT worker) AS n FROM solve_tasks WHERE status = 'running'")
     assert workers == [{"n": 3}]
+    searched = [job for job in jobs if cluster.attempts(job)]
     cluster.take_down("solver-2", "solver-3", politely=True)
-    cluster.settle(jobs)
-    assert {end for job in jobs for end in cluster.attempts(job)} <= ORDERLY
+    handed_over = cluster.system.sql(
+        "SELECT count(*) AS n FROM solve_tasks WHERE status = 'queued' AND checkpoint_zstd IS NOT NULL"
+    )
+    assert handed_over == [{"n": 2}], "scaling down costs no search"
+    for job in jobs:
+        cluster.system.client.control(job.job_id, "stop")
+    for job in cluster.settle(jobs, "stopped"):
+        assert bool(job["variants"]) == (job["job_id"] in {each.job_id for each in searched}), "the best is kept"
+    assert {end for job in jobs for end in cluster.attempts(job)} <= ORDERLY | {"stopped"}
+    cluster.settle(cluster.submit(2))
 
 
 def test_a_frozen_solver_that_thaws_after_its_lease_changes_nothing(cluster: Cluster) -> None:
