@@ -194,6 +194,8 @@ def _summarise(
     console.print(result)
     for missing in timetable.unsectioned[:10]:
         console.print(f"    {missing.student} without {missing.course}: {missing.reason}")
+    if len(timetable.unsectioned) > 10:
+        console.print(f"    and {len(timetable.unsectioned) - 10} more, all of them in {files['json']}")
     for violation in verdict.violations[:10]:
         console.print(f"    [red]{violation.rule}[/]: {violation.message}")
 
