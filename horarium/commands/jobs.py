@@ -32,6 +32,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _MEDIA_TYPES = {
     ProblemFormat.NATIVE: "application/json",
     ProblemFormat.CTT: "text/plain",
+    ProblemFormat.ITC2019: "application/xml",
     TableFormat.CSV: "application/zip",
     TableFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
