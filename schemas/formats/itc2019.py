@@ -179,6 +179,7 @@ class _Reader:
         self._room_options: dict[tuple[str, int], RoomOption] = {}
         self._rooms: list[Room] = []
         self._travel: dict[tuple[str, str], Travel] = {}
+        self._travel_lines = self.lines.of["/room_travel"] = array("I")
         self._courses: list[Course] = []
         self._distributions: list[Distribution] = []
         self._students: list[Student] = []
@@ -190,32 +191,36 @@ class _Reader:
         self._distribution: _OpenDistribution
         self._student: _OpenStudent
 
-    def rules(self) -> dict[str, Rule]:
-        time = ("days", "start", "length", "weeks")
-        subpart = "problem/courses/course/config/subpart"
-        return {
-            "problem": Rule(("nrDays", "nrWeeks", "slotsPerDay"), ("name",), self._start_problem),
-            "problem/optimization": Rule(("time", "room", "distribution", "student"), (), self._optimization),
-            "problem/rooms": Rule(),
-            "problem/rooms/room": Rule(("id", "capacity"), (), self._start_room, self._end_room),
-            "problem/rooms/room/unavailable": Rule(time, (), self._unavailable),
-            "problem/rooms/room/travel": Rule(("room", "value"), (), self._travels),
-            "problem/courses": Rule(),
-            "problem/courses/course": Rule(("id",), (), self._start_course, self._end_course),
-            "problem/courses/course/config": Rule(("id",), (), self._start_config, self._end_config),
-            subpart: Rule(("id",), (), self._start_subpart, self._end_subpart),
-            f"{subpart}/class": Rule(("id",), ("limit", "parent", "room"), self._start_class, self._end_class),
-            f"{subpart}/class/time": Rule(time, ("penalty",), self._class_time),
-            f"{subpart}/class/room": Rule(("id",), ("penalty",), self._class_room),
-            "problem/distributions": Rule(),
-            "problem/distributions/distribution": Rule(
-                ("type",), ("required", "penalty"), self._start_distribution, self._end_distribution
-            ),
-            "problem/distributions/distribution/class": Rule(("id",), (), self._distribution_class),
-            "problem/students": Rule(),
-            "problem/students/student": Rule(("id",), (), self._start_student, self._end_student),
-            "problem/students/student/course": Rule(("id",), (), self._student_course),
+    def rules(self) -> Rule:
+        stretch = ("days", "start", "length", "weeks")
+        in_room = {
+            "unavailable": Rule(stretch, start=self._unavailable),
+            "travel": Rule(("room", "value"), start=self._travels),
         }
+        room = Rule(("id", "capacity"), start=self._start_room, end=self._end_room, inside=in_room)
+        options = {
+            "time": Rule(stretch, ("penalty",), self._class_time),
+            "room": Rule(("id",), ("penalty",), self._class_room),
+        }
+        cls = Rule(("id",), ("limit", "parent", "room"), self._start_class, self._end_class, options)
+        subpart = Rule(("id",), (), self._start_subpart, self._end_subpart, {"class": cls})
+        config = Rule(("id",), (), self._start_config, self._end_config, {"subpart": subpart})
+        course = Rule(("id",), (), self._start_course, self._end_course, {"config": config})
+        members = {"class": Rule(("id",), start=self._distribution_class)}
+        distribution = Rule(
+            ("type",), ("required", "penalty"), self._start_distribution, self._end_distribution, members
+        )
+        requests = {"course": Rule(("id",), start=self._student_course)}
+        student = Rule(("id",), (), self._start_student, self._end_student, requests)
+        sections = {
+            "optimization": Rule(("time", "room", "distribution", "student"), start=self._optimization),
+            "rooms": Rule(inside={"room": room}),
+            "courses": Rule(inside={"course": course}),
+            "distributions": Rule(inside={"distribution": distribution}),
+            "students": Rule(inside={"student": student}),
+        }
+        problem = Rule(("nrDays", "nrWeeks", "slotsPerDay"), ("name",), self._start_problem, inside=sections)
+        return Rule(inside={"problem": problem})
 
     def problem(self) -> Problem:
         """What was read, once there is nothing to complain of in any single element."""
@@ -307,7 +312,7 @@ class _Reader:
         pair = (a, b) if a <= b else (b, a)
         known = self._travel.get(pair)
         if known is None:
-            self.lines.of[f"/room_travel/{len(self._travel)}"] = element.line
+            self._travel_lines.append(element.line)
             self._travel[pair] = Travel(a=a, b=b, slots=slots)
         elif known.slots != slots:
             raise ElementError(

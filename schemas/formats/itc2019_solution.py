@@ -182,13 +182,11 @@ class _Reader:
         self._placements: dict[str, Placement | None] = {}
         self._class = ""
 
-    def rules(self) -> dict[str, Rule]:
+    def rules(self) -> Rule:
         about = ("name", "runtime", "cores", "technique", "author", "institution", "country")
-        return {
-            "solution": Rule((), about),
-            "solution/class": Rule(("id",), ("days", "start", "weeks", "room"), self._start_class),
-            "solution/class/student": Rule(("id",), (), self._student),
-        }
+        students = {"student": Rule(("id",), start=self._student)}
+        cls = Rule(("id",), ("days", "start", "weeks", "room"), self._start_class, inside=students)
+        return Rule(inside={"solution": Rule((), about, inside={"class": cls})})
 
     def _start_class(self, element: Element) -> None:
         name = element.attributes["id"]

@@ -9,7 +9,7 @@ Source: T. Müller, H. Rudová, Z. Müllerová, "University course timetabling a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.formats.xml_text import walk
@@ -91,14 +91,26 @@ class Element:
         return value == "true"
 
 
-@dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of element: attributes it must and may have, what to do at its tags."""
+    """One kind of element: attributes it must and may have, what to do at its tags, which elements stand in it.
 
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    start: Callable[[Element], None] | None = None
-    end: Callable[[], None] | None = None
+    What `start` or `end` complains of by `ElementError` becomes a finding; an element that could not be started is
+    passed over with all that is in it.
+    """
+
+    def __init__(
+        self,
+        required: Sequence[str] = (),
+        optional: Sequence[str] = (),
+        start: Callable[[Element], None] | None = None,
+        end: Callable[[], None] | None = None,
+        inside: Mapping[str, Rule] | None = None,
+    ) -> None:
+        self.required = frozenset(required)
+        self.known = self.required | frozenset(optional)
+        self.start = start
+        self.end = end
+        self.inside = inside or {}
 
 
 @dataclass(slots=True)
@@ -114,13 +126,12 @@ class Findings:
 
 
 class _Walker:
-    """Follows the elements by their path, such as `problem/rooms/room`, and hands them to their rules."""
+    """Follows the elements down the rules; `document` holds the root's."""
 
-    def __init__(self, rules: Mapping[str, Rule], findings: Findings, refusal: type[InvalidInputError]) -> None:
-        self._rules = rules
+    def __init__(self, document: Rule, findings: Findings, refusal: type[InvalidInputError]) -> None:
         self._findings = findings
         self._refusal = refusal
-        self._paths: list[str] = []
+        self._open = [("", document)]
         # How many elements are open that are passed over: the first has a finding, and those inside need none.
         self._skipped = 0
 
@@ -128,28 +139,17 @@ class _Walker:
         if self._skipped:
             self._skipped += 1
             return
-        parent = self._paths[-1] if self._paths else ""
-        path = f"{parent}/{tag}" if parent else tag
-        rule = self._rules.get(path)
+        rule = self._open[-1][1].inside.get(tag)
         if rule is None:
-            self._not_expected(line, tag, parent)
+            self._not_expected(line, tag)
             self._skipped = 1
-            return
-        if not self._started(rule, Element(line, tag, attributes)):
+        elif self._started(rule, Element(line, tag, attributes)):
+            self._open.append((tag, rule))
+        else:
             self._skipped = 1
-            return
-        self._paths.append(path)
 
     def _started(self, rule: Rule, element: Element) -> bool:
-        missing = [name for name in rule.required if name not in element.attributes]
-        for name in missing:
-            self._findings.add("missing_attribute", element.line, f"<{element.tag}> has no {name!r}. Add it.")
-        for name in element.attributes:
-            known = name in rule.required or name in rule.optional or ":" in name or name == "xmlns"
-            if not known:
-                message = f"<{element.tag}> has no use for {name[:40]!r}. Remove it or correct its name."
-                self._findings.add("unknown_attribute", element.line, message)
-        if missing:
+        if not rule.required <= element.attributes.keys() <= rule.known and not self._usable(rule, element):
             return False
         if rule.start is not None:
             try:
@@ -159,25 +159,36 @@ class _Walker:
                 return False
         return True
 
-    def _not_expected(self, line: int, tag: str, parent: str) -> None:
+    def _usable(self, rule: Rule, element: Element) -> bool:
+        """Names what is missing or too much; true if nothing is missing. XML's own attributes are passed over."""
+        missing = sorted(rule.required - element.attributes.keys())
+        for name in missing:
+            self._findings.add("missing_attribute", element.line, f"<{element.tag}> has no {name!r}. Add it.")
+        for name in element.attributes:
+            if name not in rule.known and ":" not in name and name != "xmlns":
+                message = f"<{element.tag}> has no use for {name[:40]!r}. Remove it or correct its name."
+                self._findings.add("unknown_attribute", element.line, message)
+        return not missing
+
+    def _not_expected(self, line: int, tag: str) -> None:
+        parent, rule = self._open[-1]
         if not parent:
-            root = next(iter(self._rules))
+            root = next(iter(rule.inside))
             message = f"The file's first element is <{tag[:40]}>; an ITC-2019 {root} begins with <{root}>."
             raise self._refusal([Finding("unknown_format", f"line {line}", message)])
-        inside = parent.rpartition("/")[2]
-        message = f"<{tag[:40]}> cannot stand in <{inside}>. Remove it or correct its name."
+        message = f"<{tag[:40]}> cannot stand in <{parent}>. Remove it or correct its name."
         self._findings.add("unknown_element", line, message)
 
     def text(self, line: int, text: str) -> None:
         if not self._skipped:
-            tag = self._paths[-1].rpartition("/")[2]
+            tag = self._open[-1][0]
             self._findings.add("unexpected_text", line, f"<{tag}> holds the text {text.strip()[:40]!r}. Remove it.")
 
     def end(self, line: int, tag: str) -> None:
         if self._skipped:
             self._skipped -= 1
             return
-        rule = self._rules[self._paths.pop()]
+        _, rule = self._open.pop()
         if rule.end is not None:
             try:
                 rule.end()
@@ -185,13 +196,13 @@ class _Walker:
                 self._findings.add(error.code, line, str(error))
 
 
-def read_elements(text: str, rules: Mapping[str, Rule], findings: Findings, refusal: type[InvalidInputError]) -> None:
-    """Calls the rules for the elements of the document, in order; the first rule is that of the root.
+def read_elements(text: str, document: Rule, findings: Findings, refusal: type[InvalidInputError]) -> None:
+    """Calls the rules for the elements of the document, in order; `document` holds the rule of its root.
 
     Raises `refusal` with `line N` pointers, all findings at once.
     """
     try:
-        walk(text, _Walker(rules, findings, refusal), refusal)
+        walk(text, _Walker(document, findings, refusal), refusal)
     except _EnoughFindingsError:
         pass
     except refusal as error:
