@@ -34,7 +34,8 @@ def read_problem_file(path: Path) -> tuple[Problem, AnyFormat]:
     content = read_file(path, MAX_PROBLEM_BYTES)
     try:
         kind = guess_format(path.name, content)
-        if isinstance(kind, TableFormat):  # whatever is wrong has to be said while its row is known
+        # Whatever is wrong has to be said while its row or line is known.
+        if isinstance(kind, TableFormat) or kind is ProblemFormat.ITC2019:
             return load_problem(content, kind).problem, kind
         return parse_problem(content, kind), kind
     except InvalidProblemError as error:

@@ -39,7 +39,9 @@ _MEDIA_TYPES = {
 
 
 def submit(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
+    file: Annotated[
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+    ],
     url: Url = DEFAULT_URL,
     token: Token = "",
     email: Email = "",

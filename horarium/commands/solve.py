@@ -31,7 +31,9 @@ MAX_REASONS = 20
 
 
 def solve(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
+    file: Annotated[
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+    ],
     time_limit: Annotated[
         float, typer.Option(min=0.1, max=MAX_TIME_LIMIT_S, help="Search time per variant, seconds.")
     ] = 60.0,
@@ -98,7 +100,7 @@ def solve(
         for n in range(variants):
             path = solution if n == best else solution.with_name(f"{solution.stem}.{n + 1}{solution.suffix}")
             found, seconds = runs[n]
-            credits = Credits(seconds, workers // together, f"Horarium ({found.method})")
+            credits = Credits.of(found.method, seconds, workers // together)
             write_solution_file(path, problem, kind, found.timetable, credits)
             say(f"Written to {path}")
     if (result.hard_violations, result.cost) != verdict.score.rank:

@@ -37,6 +37,11 @@ class Credits:
     institution: str = ""
     country: str = ""
 
+    @staticmethod
+    def of(method: str, seconds: float, cores: int) -> Credits:
+        """For what a search of ours made."""
+        return Credits(seconds, cores, f"Horarium ({method})")
+
 
 _TimeKey = tuple[str, int, str]  # days, start, weeks: a solution does not say how long a class is
 

@@ -67,7 +67,7 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
         return TableFormat.CSV
     if content.startswith(_SPREADSHEETS):
         return _spreadsheet(content)
-    start = content[:4096].removeprefix(_BOM).lstrip()
+    start = _beginning(content).removeprefix(_BOM).lstrip()
     if start.startswith((b"{", b"[")):
         return ProblemFormat.NATIVE
     if start.startswith(b"<"):
@@ -80,6 +80,16 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
         "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt),"
         " ITC-2019 (.xml), a workbook (.xlsx) or CSV files in a .zip.",
     )
+
+
+def _beginning(content: bytes) -> bytes:
+    """The first bytes, unpacked if they are gzipped; what is damaged begins with nothing."""
+    if not content.startswith(_GZIP):
+        return content[:4096]
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content[:4096], 4096)
+    except zlib.error:
+        return b""
 
 
 def _spreadsheet(content: bytes) -> TableFormat:
