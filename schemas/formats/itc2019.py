@@ -338,9 +338,8 @@ class _Reader:
     def _require_parts(self, opened: _Open, what: str, part: str) -> None:
         # A part that could not be read has a finding of its own.
         if not opened.parts and len(self.findings.found) == opened.findings_before:
-            raise ElementError(
-                "missing_element", f"The {what} {opened.id!r} has no <{part}>. Add one, or remove the {what}."
-            )
+            message = f"The {what} {opened.id!r} has no <{part}>. Add one, or remove the {what}."
+            raise ElementError("missing_element", message, opened.line)
 
     def _start_course(self, element: Element) -> None:
         self._course = self._open(element)
@@ -414,16 +413,8 @@ class _Reader:
     def _end_class(self) -> None:
         cls = self._class
         complete = len(self.findings.found) == self._before_class
-        if complete and not cls.times:
-            raise ElementError("class_without_time", f"Class {cls.id!r} has no <time>. Add the times it may take.")
-        if complete and cls.needs_room and not cls.rooms:
-            raise ElementError(
-                "class_without_room", f'Class {cls.id!r} has no <room>. Add the rooms it may take, or say room="false".'
-            )
-        if complete and not cls.needs_room and cls.rooms:
-            raise ElementError(
-                "room_without_need", f'Class {cls.id!r} says room="false" and lists rooms. Remove one or the other.'
-            )
+        if complete:
+            self._require_options(cls)
         if not complete:
             return
         pointer = f"{self._subpart_pointer()}/classes/{len(self._subpart.parts)}"
@@ -441,6 +432,17 @@ class _Reader:
                 rooms=cls.rooms if cls.needs_room else None,
             )
         )
+
+    def _require_options(self, cls: _OpenClass) -> None:
+        if not cls.times:
+            message = f"Class {cls.id!r} has no <time>. Add the times it may take."
+            raise ElementError("class_without_time", message, cls.line)
+        if cls.needs_room and not cls.rooms:
+            message = f'Class {cls.id!r} has no <room>. Add the rooms it may take, or say room="false".'
+            raise ElementError("class_without_room", message, cls.line)
+        if not cls.needs_room and cls.rooms:
+            message = f'Class {cls.id!r} says room="false" and lists rooms. Remove one or the other.'
+            raise ElementError("room_without_need", message, cls.line)
 
     # -- distributions and students -----------------------------------------------------------------------------------
 

@@ -21,11 +21,12 @@ MAX_COLLECTED = 1000
 
 
 class ElementError(Exception):
-    """An element cannot be used; reading goes on with the next one."""
+    """An element cannot be used; reading goes on with the next one. Without a line it is the tag's own."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, line: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.line = line
 
 
 class _EnoughFindingsError(Exception):
@@ -155,7 +156,7 @@ class _Walker:
             try:
                 rule.start(element)
             except ElementError as error:
-                self._findings.add(error.code, element.line, str(error))
+                self._findings.add(error.code, error.line or element.line, str(error))
                 return False
         return True
 
@@ -182,7 +183,7 @@ class _Walker:
     def text(self, line: int, text: str) -> None:
         if not self._skipped:
             tag = self._open[-1][0]
-            self._findings.add("unexpected_text", line, f"<{tag}> holds the text {text.strip()[:40]!r}. Remove it.")
+            self._findings.add("unexpected_text", line, f"<{tag}> holds the text {text[:40]!r}. Remove it.")
 
     def end(self, line: int, tag: str) -> None:
         if self._skipped:
@@ -193,7 +194,7 @@ class _Walker:
             try:
                 rule.end()
             except ElementError as error:
-                self._findings.add(error.code, line, str(error))
+                self._findings.add(error.code, error.line or line, str(error))
 
 
 def read_elements(text: str, document: Rule, findings: Findings, refusal: type[InvalidInputError]) -> None:

@@ -27,7 +27,7 @@ _REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z_:][\w:.-]{0,40};"
 
 
 class Elements(Protocol):
-    """Takes a document's elements in order; `line` is where the tag begins."""
+    """Takes a document's elements in order; `line` is where the tag or text begins. Blanks between tags are no text."""
 
     def start(self, line: int, tag: str, attributes: Mapping[str, str]) -> None: ...
 
@@ -59,9 +59,10 @@ def walk(text: str, elements: Elements, refusal: type[InvalidInputError]) -> Non
         level -= 1
         elements.end(parser.CurrentLineNumber, tag)
 
-    def characters(characters: str) -> None:
-        if not characters.isspace():
-            elements.text(parser.CurrentLineNumber, characters)
+    def characters(text: str) -> None:
+        if not text.isspace():
+            # It comes when the next tag is met.
+            elements.text(parser.CurrentLineNumber - text.lstrip().count("\n"), text.strip())
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
