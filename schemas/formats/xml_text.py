@@ -21,7 +21,7 @@ from schemas.problem.findings import Finding, InvalidInputError
 MAX_LEVELS = 64
 # The parser stops at a piece's end when a callback raises. Small enough to bound what it does until then, large enough
 # that one huge token, which is scanned again with every piece, costs seconds at most.
-_PIECE = 1 << 20
+_PIECE = 2 << 20
 _DECLARATION = re.compile(r"<!(ENTITY|ATTLIST|ELEMENT|NOTATION)")
 _REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z_:][\w:.-]{0,40};")
 
