@@ -140,6 +140,31 @@ Topology 4 3
 END.
 """
 
+_XML_PROBLEM = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<problem name="Toy" nrDays="5" nrWeeks="15" slotsPerDay="288">
+  <optimization time="2" room="1" distribution="1" student="5"/>
+  <rooms>
+    <room id="1" capacity="40"/>
+  </rooms>
+  <courses>
+    <course id="1"><config id="1"><subpart id="1">
+      <class id="1" limit="40">
+        <room id="1" penalty="0"/>
+        <time days="10100" start="108" length="10" weeks="111111111111111" penalty="0"/>
+        <time days="01010" start="108" length="15" weeks="111111111111111" penalty="2"/>
+      </class>
+    </subpart></config></course>
+  </courses>
+  <distributions>
+    <distribution type="MaxDays(2)" required="true"><class id="1"/></distribution>
+  </distributions>
+  <students>
+    <student id="1"><course id="1"/></student>
+  </students>
+</problem>
+"""
+
 
 def examples() -> dict[str, Event]:
     """Events by name; the name begins with the event's type without its version."""
@@ -147,6 +172,7 @@ def examples() -> dict[str, Event]:
         "job.requested-by-reference": _requested_by_reference(),
         "job.requested-inline": _requested_inline(),
         "job.requested-inline-ctt": _requested_ctt(),
+        "job.requested-inline-itc2019": _requested_xml(),
         "job.control-stop": _control(5, ControlAction.STOP),
         "job.control-cancel": _control(6, ControlAction.CANCEL),
         "solve.progress-constructing": _progress_constructing(),
@@ -200,6 +226,19 @@ def _requested_ctt() -> JobRequested:
         options=SolveOptions(time_limit_s=10, target_cost=0),
         problem=_CTT_PROBLEM,
         problem_format=ProblemFormat.CTT,
+    )
+
+
+def _requested_xml() -> JobRequested:
+    return JobRequested(
+        event_id=_event_id(12),
+        job_id=_JOB,
+        occurred_at=_START,
+        correlation_id=_CORRELATION,
+        organization_id=_ORGANIZATION,
+        options=SolveOptions(time_limit_s=10),
+        problem=_XML_PROBLEM,
+        problem_format=ProblemFormat.ITC2019,
     )
 
 

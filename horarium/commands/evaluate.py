@@ -11,8 +11,10 @@ from horarium.commands.terminal import EXIT_VIOLATIONS
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
-    solution: Annotated[Path, typer.Argument(help="`course room day period` lines, or native JSON.")],
+    file: Annotated[
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+    ],
+    solution: Annotated[Path, typer.Argument(help="ITC-2019 XML, `course room day period` lines, or native JSON.")],
 ) -> None:
     """Count a solution anew with an independent referee: cost by part, violations in words."""
     from horarium.commands.files import read_problem_file, read_solution_file

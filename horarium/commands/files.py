@@ -10,6 +10,7 @@ from pathlib import Path
 
 from horarium.commands.terminal import read_file, refuse, refuse_findings, write_file
 from schemas.formats.ctt import read_ctt_solution, write_ctt_solution
+from schemas.formats.itc2019_solution import Credits, read_itc2019_solution, write_itc2019_solution
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError, InvalidTimetableError
 from schemas.problem.model import Problem
@@ -25,6 +26,7 @@ from schemas.problem.read import (
 from schemas.timetable import Timetable
 
 MAX_SOLUTION_BYTES = 256 * 1024 * 1024
+_OWN_SOLUTIONS = (ProblemFormat.CTT, ProblemFormat.ITC2019)
 
 
 def read_problem_file(path: Path) -> tuple[Problem, AnyFormat]:
@@ -32,7 +34,8 @@ def read_problem_file(path: Path) -> tuple[Problem, AnyFormat]:
     content = read_file(path, MAX_PROBLEM_BYTES)
     try:
         kind = guess_format(path.name, content)
-        if isinstance(kind, TableFormat):  # whatever is wrong has to be said while its row is known
+        # Whatever is wrong has to be said while its row or line is known.
+        if isinstance(kind, TableFormat) or kind is ProblemFormat.ITC2019:
             return load_problem(content, kind).problem, kind
         return parse_problem(content, kind), kind
     except InvalidProblemError as error:
@@ -58,6 +61,8 @@ def read_solution_file(path: Path, problem: Problem) -> Timetable:
     try:
         if text.lstrip().startswith(("{", "[")):
             return _native(text)
+        if text.lstrip().startswith("<"):
+            return read_itc2019_solution(problem, text)
         return read_ctt_solution(problem, text)
     except InvalidTimetableError as error:
         refuse_findings(path, error)
@@ -76,13 +81,19 @@ def _native(text: str) -> Timetable:
         raise InvalidTimetableError(findings) from error
 
 
-def write_solution_file(path: Path, problem: Problem, kind: AnyFormat, timetable: Timetable) -> None:
-    """Lines as ITC-2007 validators read them for a `.ctt` problem unless the name ends in `.json`, else JSON."""
-    if kind is not ProblemFormat.CTT or path.suffix == ".json":
-        write_file(path, timetable.model_dump_json(by_alias=True, exclude_none=True, indent=1).encode() + b"\n")
-        return
+def write_solution_file(path: Path, problem: Problem, kind: AnyFormat, timetable: Timetable, credits: Credits) -> None:
+    """As the competition's validator reads it, if the problem is of one; JSON otherwise, or if the name says so.
+
+    The name's ending decides: `.xml` is ITC-2019, `.json` native; any other is the problem's own format.
+    """
     try:
-        write_file(path, write_ctt_solution(problem, timetable).encode())
+        if path.suffix == ".json" or (path.suffix != ".xml" and kind not in _OWN_SOLUTIONS):
+            text = timetable.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n"
+        elif path.suffix == ".xml" or kind is ProblemFormat.ITC2019:
+            text = write_itc2019_solution(problem, timetable, credits)
+        else:
+            text = write_ctt_solution(problem, timetable)
+        write_file(path, text.encode())
     except InvalidTimetableError as error:
         refuse_findings(path, error)
 

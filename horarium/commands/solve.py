@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +31,9 @@ MAX_REASONS = 20
 
 
 def solve(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
+    file: Annotated[
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+    ],
     time_limit: Annotated[
         float, typer.Option(min=0.1, max=MAX_TIME_LIMIT_S, help="Search time per variant, seconds.")
     ] = 60.0,
@@ -52,6 +55,7 @@ def solve(
     """
     from horarium.commands.files import expand_file, read_problem_file, write_solution_file
     from horarium.commands.verdict import print_verdict
+    from schemas.formats.itc2019_solution import Credits
     from schemas.problem.findings import InvalidProblemError
     from schemas.referee import judge
     from services.solver.solve import solve_problem
@@ -62,8 +66,9 @@ def solve(
     # Variants share the cores: side by side as far as there are any, because a core each beats helpers for one.
     together = min(variants, workers)
 
-    def run(variant: int) -> SolveResult:
-        return solve_problem(
+    def run(variant: int) -> tuple[SolveResult, float]:
+        began = time.monotonic()
+        result = solve_problem(
             expanded,
             seconds=time_limit,
             seed=seed + variant - 1,
@@ -73,13 +78,15 @@ def solve(
             on_progress=display.shower(variant),
             should_stop=stop.is_set,
         )
+        return result, time.monotonic() - began
 
     stop = threading.Event()
     try:
         with _keeping_the_best(stop), _display(variants) as display, ThreadPoolExecutor(together) as pool:
-            results = list(pool.map(run, range(1, variants + 1)))
+            runs = list(pool.map(run, range(1, variants + 1)))
     except InvalidProblemError as error:
         refuse_findings(file, error)
+    results = [result for result, _ in runs]
     verdicts = [judge(problem, result.timetable) for result in results]
     best = min(range(variants), key=lambda n: verdicts[n].score.rank)
     if variants > 1:
@@ -92,7 +99,9 @@ def solve(
     if solution is not None:
         for n in range(variants):
             path = solution if n == best else solution.with_name(f"{solution.stem}.{n + 1}{solution.suffix}")
-            write_solution_file(path, problem, kind, results[n].timetable)
+            found, seconds = runs[n]
+            credits = Credits.of(found.method, seconds, workers // together)
+            write_solution_file(path, problem, kind, found.timetable, credits)
             say(f"Written to {path}")
     if (result.hard_violations, result.cost) != verdict.score.rank:
         refuse(

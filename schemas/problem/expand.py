@@ -189,15 +189,22 @@ class _BlockedRooms:
 
     def __init__(self, references: _References) -> None:
         self._times = references.times
-        self._blocks = [(1 << r, blocks) for r, blocks in enumerate(references.room_unavailable) if blocks]
+        # Rooms close together (holidays, maintenance): each different block is looked at once.
+        self._blocks: dict[TimeMask, int] = {}
+        for room, blocks in enumerate(references.room_unavailable):
+            for block in blocks:
+                self._blocks[block] = self._blocks.get(block, 0) | 1 << room
         self._seen: dict[int, int] = {}
 
     def during(self, time: int) -> int:
         if not self._blocks:
             return 0
         if time not in self._seen:
-            mask = self._times[time]
-            self._seen[time] = sum(room for room, blocks in self._blocks if any(mask.overlaps(b) for b in blocks))
+            mask, blocked = self._times[time], 0
+            for block, rooms in self._blocks.items():
+                if mask.overlaps(block):
+                    blocked |= rooms
+            self._seen[time] = blocked
         return self._seen[time]
 
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from schemas.formats.ctt import read_ctt
+from schemas.formats.itc2019 import ItcProblem, read_itc2019
 from schemas.formats.json_text import read_json, utf8_text
 from schemas.problem.check import check
 from schemas.problem.expand import ExpandedProblem, expand
@@ -35,6 +36,7 @@ class ProblemFormat(StrEnum):
 
     NATIVE = "native"  # JSON, horarium.problem/1
     CTT = "ctt"  # ITC-2007 track 3, .ctt or .ectt
+    ITC2019 = "itc2019"  # .xml
 
 
 class TableFormat(StrEnum):
@@ -57,23 +59,37 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
         return ProblemFormat.CTT
     if name.endswith(".json"):
         return ProblemFormat.NATIVE
+    if name.endswith(".xml"):
+        return ProblemFormat.ITC2019
     if name.endswith(".xlsx"):
         return TableFormat.XLSX
     if name.endswith(".zip"):
         return TableFormat.CSV
     if content.startswith(_SPREADSHEETS):
         return _spreadsheet(content)
-    start = content[:4096].removeprefix(_BOM).lstrip()
+    start = _beginning(content).removeprefix(_BOM).lstrip()
     if start.startswith((b"{", b"[")):
         return ProblemFormat.NATIVE
+    if start.startswith(b"<"):
+        return ProblemFormat.ITC2019
     if re.match(rb"(Name|Courses|Rooms):", start):
         return ProblemFormat.CTT
     raise _refusal(
         "unknown_format",
         "",
-        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt), a"
-        " workbook (.xlsx) or CSV files in a .zip.",
+        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt),"
+        " ITC-2019 (.xml), a workbook (.xlsx) or CSV files in a .zip.",
     )
+
+
+def _beginning(content: bytes) -> bytes:
+    """The first bytes, unpacked if they are gzipped; what is damaged begins with nothing."""
+    if not content.startswith(_GZIP):
+        return content[:4096]
+    try:
+        return zlib.decompressobj(wbits=31).decompress(content[:4096], 4096)
+    except zlib.error:
+        return b""
 
 
 def _spreadsheet(content: bytes) -> TableFormat:
@@ -96,6 +112,8 @@ def load_problem(content: bytes, format: AnyFormat) -> ExpandedProblem:
     """As `read_problem`, and expanded for the solver."""
     if isinstance(format, TableFormat):
         return _read_table(content).expanded()
+    if format is ProblemFormat.ITC2019:
+        return _read_itc2019(content).expanded()
     return expand(parse_problem(content, format))
 
 
@@ -103,11 +121,9 @@ def parse_problem(content: bytes, format: AnyFormat) -> Problem:
     """The problem in `content`, checked but not expanded. Raises `InvalidProblemError`. Gzip is unpacked, bounded."""
     if isinstance(format, TableFormat):
         return _read_table(content).problem
-    content = _unpacked(content)
-    if len(content) > MAX_PROBLEM_BYTES:
-        raise _too_many_bytes()
-    if not content.strip():
-        raise _refusal("empty_file", "", "The file is empty. Send a problem.")
+    if format is ProblemFormat.ITC2019:
+        return _read_itc2019(content).problem
+    content = _plain(content)
     if format is ProblemFormat.NATIVE:
         problem = read_json(Problem, content, InvalidProblemError)
     else:
@@ -116,6 +132,10 @@ def parse_problem(content: bytes, format: AnyFormat) -> Problem:
     if findings:
         raise InvalidProblemError(findings)
     return problem
+
+
+def _read_itc2019(content: bytes) -> ItcProblem:
+    return read_itc2019(utf8_text(_plain(content), InvalidProblemError))
 
 
 def _read_table(content: bytes) -> TableProblem:
@@ -138,6 +158,16 @@ def _refusal(code: str, pointer: str, message: str) -> InvalidProblemError:
 
 def _too_many_bytes() -> InvalidProblemError:
     return _refusal("too_large", "", f"The problem is larger than {MAX_PROBLEM_BYTES // 2**20} MiB. Split it.")
+
+
+def _plain(content: bytes) -> bytes:
+    """The content unpacked, neither too large nor empty."""
+    content = _unpacked(content)
+    if len(content) > MAX_PROBLEM_BYTES:
+        raise _too_many_bytes()
+    if not content.strip():
+        raise _refusal("empty_file", "", "The file is empty. Send a problem.")
+    return content
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -15,7 +15,8 @@ from schemas.problem.model import MAX_CLASSES, Class, DistributionType, Problem
 
 MAX_OPTIONS = 20_000_000  # time options of all classes, and likewise room options: 8 bytes each in the solver
 MAX_ROOM_MATCHES = 10_000_000  # different room needs x rooms: each is compared once
-MAX_ABSENCE_CHECKS = 20_000_000  # times x unavailable blocks, of rooms and of instructors
+MAX_ABSENCE_CHECKS = 20_000_000  # times x different unavailable blocks of rooms; likewise of each instructor
+MAX_ROOM_ABSENCES = 200_000  # unavailable blocks of all rooms, about 300 bytes each
 MAX_TRAVEL_PAIRS = 1_000_000  # pairs of rooms with walking time, about 100 bytes each
 MAX_CLASH_PAIRS = 5_000_000  # pairs of classes that share an instructor or a curriculum
 MAX_DISTRIBUTION_PAIRS = 20_000_000  # pairs of classes in distributions that look at pairs
@@ -59,6 +60,8 @@ def _sizes(problem: Problem) -> Iterator[tuple[str, str, int, int, str]]:
     yield "room options over all classes", "/courses", _room_options(problem, classes), MAX_OPTIONS, "List fewer rooms."
     yield "comparisons of room needs with rooms", "/courses", *_room_matches(problem, classes)
     yield "times to compare with absences", "/rooms", *_absence_checks(problem, classes)
+    absences = sum(len(room.unavailable) for room in problem.rooms)
+    yield "unavailable blocks of rooms", "/rooms", absences, MAX_ROOM_ABSENCES, "Merge blocks that touch."
     yield "pairs of rooms with walking time", "/building_travel", *_travel_pairs(problem)
     yield "pairs of classes with a common instructor or curriculum", "/curricula", *_clash_pairs(problem, classes)
     yield "pairs of classes in distributions", "/distributions", *_distribution_pairs(problem)
@@ -94,7 +97,9 @@ def _room_matches(problem: Problem, classes: list[Class]) -> tuple[int, int, str
 def _absence_checks(problem: Problem, classes: list[Class]) -> tuple[int, int, str]:
     domains = {d.id: len(d.options) for d in problem.time_domains}
     absences = {i.id: len(i.unavailable) for i in problem.instructors}
-    of_rooms = len(problem.times) * sum(len(r.unavailable) for r in problem.rooms)
+    of_rooms = len(problem.times) * len(
+        {(b.start, b.length, b.days, b.weeks) for room in problem.rooms for b in room.unavailable}
+    )
     of_instructors = sum(
         (len(c.times or ()) + domains.get(c.time_domain or "", 0)) * sum(absences.get(i, 0) for i in c.instructors)
         for c in classes

@@ -72,7 +72,7 @@ class Weights(WeightOverrides):
 
 
 class GenerateRequest(SolveOptions):
-    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a .ctt file's text)."""
+    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a file's text)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,7 +81,8 @@ class GenerateRequest(SolveOptions):
     problem_id: UUID | None = None
     problem: dict[str, Any] | str | None = None
     problem_format: ProblemFormat | None = Field(
-        default=None, description="Of `problem`; by default native for an object and ctt for a text."
+        default=None,
+        description="Of `problem`; by default native for an object, itc2019 for a text that is XML, else ctt.",
     )
 
     @model_validator(mode="after")
@@ -115,7 +116,7 @@ class UploadQuery(_Request):
 
 
 class VariantFormat(StrEnum):
-    """`solution` is the benchmark's own format; there is one for problems that were sent as .ctt."""
+    """For the benchmarks' validators: `xml` is ITC-2019's, `solution` ITC-2007's (of problems sent as .ctt only)."""
 
     JSON = "json"
     CSV = "csv"
@@ -123,6 +124,7 @@ class VariantFormat(StrEnum):
     XLSX = "xlsx"
     HTML = "html"
     SOLUTION = "solution"
+    XML = "xml"
 
 
 class VariantQuery(_Request):
@@ -139,7 +141,7 @@ class VariantQuery(_Request):
     def _one_view(self) -> Self:
         if len(self.view) > 1:
             raise ValueError("give at most one of 'room', 'instructor', 'course', 'student' and 'curriculum'")
-        if self.format is VariantFormat.SOLUTION and self.view:
+        if self.format in (VariantFormat.SOLUTION, VariantFormat.XML) and self.view:
             raise ValueError("a solution is always whole; leave out 'room' and the other views")
         return self
 

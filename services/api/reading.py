@@ -94,7 +94,9 @@ def read_request(content: bytes | Path) -> tuple[GenerateRequest, ReadProblem | 
     if request.problem is None:
         return request, None
     if isinstance(request.problem, str):
-        raw, format = request.problem.encode(), request.problem_format or ProblemFormat.CTT
+        raw = request.problem.encode()
+        is_xml = request.problem[:100].lstrip("\ufeff \t\r\n").startswith("<")
+        format = request.problem_format or (ProblemFormat.ITC2019 if is_xml else ProblemFormat.CTT)
     else:
         raw, format = json.dumps(request.problem, separators=(",", ":")).encode(), ProblemFormat.NATIVE
     try:

@@ -17,6 +17,7 @@ from schemas.formats.csv_timetable import write_csv
 from schemas.formats.ctt import write_ctt_solution
 from schemas.formats.html_timetable import write_html
 from schemas.formats.ical import write_ical
+from schemas.formats.itc2019_solution import Credits, write_itc2019_solution
 from schemas.formats.native import write_timetable
 from schemas.formats.xlsx_timetable import write_xlsx
 from schemas.problem.findings import Finding, InvalidInputError
@@ -36,13 +37,15 @@ RENDERING_VERSION = 2
 class Rendering:
     """What to make: `view` is empty for the whole timetable, else one of room, instructor, course, student, curriculum.
 
-    `organization` and `finished_at` make calendars of the same term replace each other, the later the earlier.
+    `organization` and `finished_at` make calendars of the same term replace each other, the later the earlier;
+    `credits` are what a solution says about its making.
     """
 
     format: VariantFormat
     view: Mapping[str, str]
     organization: str
     finished_at: datetime
+    credits: Credits
 
 
 class UnknownViewError(InvalidInputError):
@@ -52,8 +55,8 @@ class UnknownViewError(InvalidInputError):
 def render(rendering: Rendering, problem_format: ProblemFormat, problem_zstd: bytes, timetable_zstd: bytes) -> bytes:
     """The variant as bytes.
 
-    Raises InvalidInputError for a view of something that the problem does not have, and for a calendar of a problem
-    without dates.
+    Raises InvalidInputError for a view of something that the problem does not have, for a calendar of a problem
+    without dates, and for a solution that its format cannot express.
     """
     problem = parse_problem(decompressed(problem_zstd), problem_format)
     whole = timetable = Timetable.model_validate_json(decompressed(timetable_zstd))
@@ -75,6 +78,8 @@ def render(rendering: Rendering, problem_format: ProblemFormat, problem_zstd: by
             return write_html(problem, timetable, title).encode()
         case VariantFormat.SOLUTION:
             return write_ctt_solution(problem, timetable).encode()
+        case VariantFormat.XML:
+            return write_itc2019_solution(problem, timetable, rendering.credits).encode()
 
 
 def decompressed(content_zstd: bytes) -> bytes:

@@ -23,6 +23,7 @@ from services.api.routes.documented import (
     CTT_TYPES,
     NATIVE_TYPE,
     XLSX_TYPE,
+    XML_TYPES,
     ZIP_TYPES,
     problem_body,
     refusals,
@@ -36,6 +37,7 @@ PREFIX = "/api/problems"
 _FORMATS: dict[str, AnyFormat | None] = {
     NATIVE_TYPE: ProblemFormat.NATIVE,
     **dict.fromkeys(CTT_TYPES, ProblemFormat.CTT),
+    **dict.fromkeys(XML_TYPES, ProblemFormat.ITC2019),
     XLSX_TYPE: TableFormat.XLSX,
     **dict.fromkeys(ZIP_TYPES, TableFormat.CSV),
     ANY_TYPE: None,

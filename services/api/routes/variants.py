@@ -34,12 +34,14 @@ _MEDIA_TYPES = {
     VariantFormat.XLSX: XLSX_TYPE,
     VariantFormat.HTML: "text/html; charset=utf-8",
     VariantFormat.SOLUTION: "text/plain; charset=utf-8",
+    VariantFormat.XML: "application/xml",
 }
 _SUFFIXES = {
     VariantFormat.CSV: "csv",
     VariantFormat.ICS: "ics",
     VariantFormat.XLSX: "xlsx",
     VariantFormat.SOLUTION: "sol",
+    VariantFormat.XML: "xml",
 }
 # The page is shown, not saved; nothing in it can run or load anything.
 _PAGE_POLICY = (
@@ -76,7 +78,9 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
         finished = await results.finished(caller.organization_id, job_id, number)
         if finished is None:
             raise not_found("finished variant of a job", "variant_not_found")
-        rendering = Rendering(query.format, query.view, str(caller.organization_id), finished.completed_at)
+        rendering = Rendering(
+            query.format, query.view, str(caller.organization_id), finished.completed_at, finished.credits
+        )
         etag = _etag(finished.sha256, rendering)
         unchanged = not_modified(request, etag)
         if unchanged is not None:
@@ -107,7 +111,7 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
             raise Refusal(
                 HTTPStatus.NOT_ACCEPTABLE,
                 "no_solution_format",
-                f"A solution file exists for problems sent as .ctt; this one is '{problem.format}'. Ask for JSON.",
+                f"A .ctt solution exists for problems sent as .ctt; this one is '{problem.format}'. Ask for XML.",
             )
         try:
             return await children.run(render, rendering, problem.format, problem.content_zstd, stored)

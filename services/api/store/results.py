@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.events.solve import Provenance
+from schemas.formats.itc2019_solution import Credits
 from schemas.problem.read import ProblemFormat
 from schemas.tables import jobs, problems, solve_jobs, timetable_variants, timetables
 from schemas.timetable import Score
@@ -29,10 +30,11 @@ class StoredProblem:
 
 @dataclass(frozen=True, slots=True)
 class FinishedVariant:
-    """The hash of a variant's JSON, and when its job ended."""
+    """The hash of a variant's JSON, when its job ended, and how the variant was made."""
 
     sha256: str
     completed_at: datetime
+    credits: Credits
 
 
 class Results:
@@ -76,7 +78,12 @@ class Results:
     async def finished(self, organization_id: UUID, job_id: UUID, variant: int) -> FinishedVariant | None:
         """A variant without its content, or None if the organisation has no such variant."""
         query = (
-            select(timetable_variants.c.sha256, timetables.c.completed_at)
+            select(
+                timetable_variants.c.sha256,
+                timetables.c.completed_at,
+                timetable_variants.c.elapsed_s,
+                timetable_variants.c.provenance,
+            )
             .join(jobs, jobs.c.id == timetable_variants.c.job_id)
             .join(timetables, timetables.c.job_id == timetable_variants.c.job_id)
             .where(
@@ -88,7 +95,10 @@ class Results:
         )
         async with self._engine.connect() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return None if row is None else FinishedVariant(row.sha256, row.completed_at)
+        if row is None:
+            return None
+        made = Provenance.model_validate(row.provenance)
+        return FinishedVariant(row.sha256, row.completed_at, Credits.of(made.method, row.elapsed_s, made.workers))
 
     async def timetable(self, job_id: UUID, variant: int) -> bytes | None:
         """A variant's JSON, zstd-compressed; the caller may see it (asked before)."""
