@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from horarium.client import Submitted
 from horarium.university import generate_university
-from schemas.problem.model import Problem
+from schemas.problem.model import Class, Course, Problem
+from schemas.timetable import Timetable
 from services.api.seed import seed_demo
 from tests.e2e.browser import PATIENCE_MS, Scheme, Visit, chromium, visit
 from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for
+from tests.e2e.kafka_writing import publish_request
 from tests.e2e.problems import a_department
 
 # Longer than every wait of these tests: such a job ends because it is stopped or cancelled.
@@ -122,8 +124,7 @@ def _a_bad_problem_is_told_with_places(visitor: Visit) -> None:
     bad["courses"][0]["configs"][0]["subparts"][0]["classes"][0]["instructors"] = ["<img src=x onerror=alert(1)>"]
     bad["students"][0]["courses"] = ["no-such-course"]
     page = visitor.page
-    file: FilePayload = {"name": "bad.json", "mimeType": "application/json", "buffer": json.dumps(bad).encode()}
-    page.get_by_label("Drag a problem in").set_input_files(file)
+    _drop(page, "bad.json", json.dumps(bad))
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("Nothing was stored")
     expect(alert).to_contain_text("/courses/0/configs/0/subparts/0/classes/0/instructors/0")
@@ -133,7 +134,25 @@ def _a_bad_problem_is_told_with_places(visitor: Visit) -> None:
     assert page.locator("main img").count() == 0
 
 
+def _drop(page: Page, name: str, text: str) -> None:
+    """A file dragged from elsewhere and let go over the page."""
+    dragged = page.evaluate_handle(
+        """([name, text]) => {
+          const dragged = new DataTransfer();
+          dragged.items.add(new File([text], name));
+          return dragged;
+        }""",
+        [name, text],
+    )
+    page.dispatch_event("main", "dragover", {"dataTransfer": dragged})
+    expect(page.locator(".drop.over")).to_be_visible()
+    page.dispatch_event("main", "drop", {"dataTransfer": dragged})
+
+
 def _a_problem_is_dragged_in_and_generated(page: Page, site: Site) -> str:
+    _drop(page, "notes.pages", "not a problem")
+    expect(page.get_by_role("alert")).to_contain_text("The format cannot be told")
+    # By the file dialog this time.
     page.get_by_label("Drag a problem in").set_input_files(site.problem_file)
     expect(page.get_by_text("has been checked and stored")).to_be_visible()
     expect(page.get_by_role("radio", name=re.compile("30 courses"))).to_be_checked()
@@ -210,11 +229,15 @@ def _a_room_is_exported(page: Page, site: Site) -> None:
     dialog.get_by_role("button", name="Close").click()
 
 
-def _classes(problem: Problem) -> Iterator[Any]:
+def _classes(problem: Problem) -> Iterator[Class]:
     for course in problem.courses:
-        for config in course.configs:
-            for subpart in config.subparts:
-                yield from subpart.classes
+        yield from _classes_of(course)
+
+
+def _classes_of(course: Course) -> Iterator[Class]:
+    for config in course.configs:
+        for subpart in config.subparts:
+            yield from subpart.classes
 
 
 def test_a_running_job_is_followed_through_restarts_and_cancelled(site: Site) -> None:
@@ -265,6 +288,74 @@ def _a_viewer_may_look_and_nothing_else(site: Site, job: Submitted) -> None:
         expect(page.get_by_role("button", name=re.compile("Stop|Cancel"))).to_have_count(0)
 
 
+def test_the_week_of_everyone_shows_their_classes(site: Site) -> None:
+    """Room, instructor, student, curriculum, course: found by typing, with as many classes as the api's export has."""
+    content = site.system.client.variant(site.finished.job_id, 1, format="json")
+    timetable = Timetable.model_validate_json(content)
+    classes = {cls.id: cls for cls in _classes(site.problem)}
+    course_of = {cls.id: course for course in site.problem.courses for cls in _classes_of(course)}
+    busy = timetable.enrolments[0]
+    curriculum = site.problem.curricula[0]
+    room = next(p.room for p in timetable.placements if p.room)
+    teacher = next(t for cls in classes.values() for t in cls.instructors)
+    course = site.problem.courses[0]
+    expected = {
+        "room": (room, sum(p.room == room for p in timetable.placements)),
+        "instructor": (teacher, sum(teacher in cls.instructors for cls in classes.values())),
+        "student": (busy.student, len(busy.classes)),
+        "curriculum": (curriculum.id, sum(course_of[name].id in curriculum.courses for name in classes)),
+        "course": (course.id, len(list(_classes_of(course)))),
+    }
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        sign_in(page)
+        show(page, f"/jobs/{site.finished.job_id}/variants/1?as=list")
+        for kind, (wanted, count) in expected.items():
+            page.get_by_role("group", name="Show by").get_by_role("button", name=kind.capitalize(), exact=True).click()
+            page.get_by_role("combobox", name="Find").fill(wanted)
+            page.get_by_role("listbox").get_by_role("option").first.click()
+            words = re.compile(rf"^{kind.capitalize()} .*· {count} class(es)?\b")
+            expect(page.locator(".tt-facts")).to_have_text(words)
+            assert f"of={wanted}" in page.url
+            expect(page.locator(".agenda-row").first).to_be_visible()
+
+
+def test_every_end_is_told_with_what_to_do(site: Site) -> None:
+    """Infeasible with its proof and failed with the place, as they come; timed out as a job's answer with that end."""
+    crowded = a_department(2)
+    crowded["rooms"] = crowded["rooms"][:1]
+    crowded["time_domains"][0]["options"] = crowded["time_domains"][0]["options"][:1]
+    crowded["students"] = []
+    uploaded = site.system.client.upload(json.dumps(crowded).encode())
+    infeasible = site.system.client.generate(uploaded["id"], time_limit_s=2)
+    assert site.system.ended(infeasible)["status"] == "infeasible"
+    broken = a_department(2)
+    broken["students"][0]["courses"] = ["no-such-course"]
+    failed = publish_request(site.system, site.system.organization_id, broken)
+    assert site.system.ended(failed)["status"] == "failed"
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        sign_in(page)
+        outcome = page.get_by_role("region", name="Outcome")
+        show(page, f"/jobs/{infeasible.job_id}")
+        expect(outcome).to_contain_text("No timetable can keep every hard rule")
+        expect(outcome.get_by_role("list")).to_contain_text(re.compile("room|class-"))
+        show(page, f"/jobs/{failed.job_id}")
+        expect(outcome).to_contain_text("Failed")
+        expect(outcome).to_contain_text("no-such-course")
+        expect(outcome).to_contain_text("/students/0/courses/0")
+        visitor.accessible("failed")
+
+        def timed_out(route: Route) -> None:
+            route.fulfill(json={**site.system.client.job(site.finished.job_id), "status": "timed_out"})
+
+        page.route(f"**/api/timetables/{site.finished.job_id}", timed_out)
+        show(page, f"/jobs/{site.finished.job_id}")
+        expect(outcome).to_contain_text("The time limit ended the job")
+        expect(outcome).to_contain_text("The best timetable found until then is kept.")
+        page.unroute_all()
+
+
 def test_the_arithmetic_of_a_week(site: Site) -> None:
     """Overlapping meetings stand side by side, a clash is one only in a week that both share, weeks read as words."""
     with visit(site.browser, site.url) as visitor:
@@ -289,7 +380,7 @@ def test_the_arithmetic_of_a_week(site: Site) -> None:
     assert told["first"] == [["a", 0, 1, False], ["c", 0, 1, False], ["d", 0, 1, False]]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)])
 def test_every_view_is_accessible_and_fits(site: Site, scheme: Scheme, width: int) -> None:
     """axe-core finds nothing serious; nothing has to be scrolled sideways, also on the narrowest phone."""
     running = site.start(variants=2)
