@@ -153,7 +153,9 @@ def _with_engine(database_url: str, work: Callable[[AsyncEngine], Awaitable[T]])
     from sqlalchemy.pool import NullPool
 
     async def run() -> T:
-        engine = create_async_engine(database_url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+        engine = create_async_engine(
+            database_url, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5}
+        )
         try:
             return await work(engine)
         finally:

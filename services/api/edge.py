@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.api.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from services.api.refusals import Refusal, answer, unavailable
 from services.runtime.logging import bound_ids
-from services.runtime.outage import is_world_away
+from services.runtime.outage import is_schema_missing, is_world_away
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +72,13 @@ class RequestEdge:
 
 
 def _refusal(error: Exception) -> Refusal:
+    if is_schema_missing(error):
+        log.warning("schema_missing", needs="horarium migrate", error=str(error).partition("\n")[0])
+        return unavailable(
+            "The database of this installation is not ready for this version: its operators have to run 'horarium"
+            " migrate'. Nothing was changed.",
+            "not_migrated",
+        )
     if is_world_away(error):
         log.warning("request_refused_unavailable", error_type=type(error).__name__, error=str(error)[:300])
         return unavailable("The database does not answer right now. Nothing was changed. Try again.", "unavailable")

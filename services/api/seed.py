@@ -39,7 +39,7 @@ def seed_demo(
     1,000. Raises ValueError if the address belongs to a user of another organisation.
     """
     address = email.strip().lower()
-    engine = create_engine(database_url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    engine = create_engine(database_url, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5})
     with engine.begin() as connection:
         connection.execute(insert(organizations).values(id=uuid4(), name=organization_name).on_conflict_do_nothing())
         organization_id = connection.execute(

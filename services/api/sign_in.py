@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import Request
+from pydantic import SecretStr
 
 from services.api.access import unauthorized
 from services.api.metrics import SIGN_INS
@@ -29,7 +30,7 @@ class SignIns:
         self._failures = failures
         self._passwords = passwords
 
-    async def check(self, request: Request, email: str, password: str) -> Account:
+    async def check(self, request: Request, email: str, password: SecretStr) -> Account:
         """The account with this address and password. Raises Refusal (401, 403, 429, 503)."""
         address = request.client.host if request.client is not None else ""
         wait_s = await self._failures.begin(email, address)
