@@ -40,7 +40,7 @@ class SignIn(_Request):
 
 
 class NewPassword(_Request):
-    """The caller's own. Every session of the user ends, but the caller's begins anew."""
+    """The caller's own. Every session and API token of the user ends; the caller's session begins anew."""
 
     current_password: Password
     new_password: Password = Field(description="At least 12 characters.")
@@ -63,7 +63,9 @@ class UserChanges(_Request):
 
     role: Role | None = None
     disabled: bool | None = None
-    password: Password | None = Field(default=None, description="A new one. The user is signed out everywhere.")
+    password: Password | None = Field(
+        default=None, description="A new one. Every session and API token of the user ends."
+    )
 
 
 class Weights(WeightOverrides):

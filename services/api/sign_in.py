@@ -47,7 +47,7 @@ class SignIns:
         if account is None or not right:
             SIGN_INS.labels(outcome="refused").inc()
             log.info("sign_in_refused", address=address)
-            raise unauthorized("The address or the password is wrong.", "wrong_credentials")
+            raise _wrong()
         await self._failures.succeeded(email, address)
         if account.disabled_at is not None:
             SIGN_INS.labels(outcome="disabled").inc()
@@ -55,6 +55,19 @@ class SignIns:
                 HTTPStatus.FORBIDDEN, "user_disabled", "This user is disabled. Ask your organisation's administrator."
             )
         if is_outdated(account.password_hash):
-            await self._accounts.set_password(account.user_id, await self._passwords.hash(password), sign_out=False)
+            rehashed = await self._passwords.hash(password)
+            account = await self._accounts.set_password(account, rehashed, sign_out=False)
+            if account is None:
+                raise no_longer()
         SIGN_INS.labels(outcome="accepted").inc()
         return account
+
+
+def no_longer() -> Refusal:
+    """The password was right a moment ago: somebody has changed it, or disabled the user, meanwhile."""
+    SIGN_INS.labels(outcome="refused").inc()
+    return _wrong()
+
+
+def _wrong() -> Refusal:
+    return unauthorized("The address or the password is wrong.", "wrong_credentials")

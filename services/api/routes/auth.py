@@ -19,7 +19,7 @@ from services.api.refusals import Refusal
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import good_password, read_json
 from services.api.settings import ApiSettings
-from services.api.sign_in import SignIns
+from services.api.sign_in import SignIns, no_longer
 from services.api.store.accounts import Account, Accounts
 from services.api.store.sessions import Session, Sessions
 from services.api.uploads import Uploads
@@ -47,6 +47,12 @@ def auth_routes(
         cookies.set(response, token, session)
         return SignedIn(access_token=token, expires_in=settings.access_token_lifetime_s)
 
+    async def begun(request: Request, account: Account) -> Session:
+        session = await sessions.begin(account, _user_agent(request))
+        if session is None:
+            raise no_longer()
+        return session
+
     @router.post(
         "/login",
         summary="Sign in",
@@ -60,7 +66,7 @@ def auth_routes(
         given = await read_json(request, uploads, SignIn)
         account = await sign_ins.check(request, given.email, given.password)
         request.state.user_id, request.state.organization_id = account.user_id, account.organization_id
-        return signed_in(response, await sessions.begin(_principal(account), _user_agent(request)))
+        return signed_in(response, await begun(request, account))
 
     @router.post(
         "/refresh",
@@ -112,7 +118,7 @@ def auth_routes(
     @router.post(
         "/password",
         summary="Change one's own password",
-        description="Ends every session of the user; the answer begins a new one.",
+        description="Ends every session of the user and revokes every API token; the answer begins a new session.",
         openapi_extra=json_body(NewPassword),
         responses=refusals(408, 413, 415, 422, 429),
     )
@@ -120,8 +126,10 @@ def auth_routes(
         given = await read_json(request, uploads, NewPassword)
         account = await sign_ins.check(request, caller.email, given.current_password)
         good_password(given.new_password, account.email, "/new_password")
-        await accounts.set_password(account.user_id, await passwords.hash(given.new_password), sign_out=True)
-        return signed_in(response, await sessions.begin(_principal(account), _user_agent(request)))
+        changed = await accounts.set_password(account, await passwords.hash(given.new_password), sign_out=True)
+        if changed is None:
+            raise no_longer()
+        return signed_in(response, await begun(request, changed))
 
     @router.get("/me", summary="Who is signed in")
     async def me(caller: Principal = viewer) -> Me:
@@ -171,10 +179,6 @@ class _Cookies:
         response = Response()
         response.delete_cookie(REFRESH_COOKIE, path=PREFIX, httponly=True, samesite="strict", secure=self._secure)
         return response.headers["set-cookie"]
-
-
-def _principal(account: Account) -> Principal:
-    return Principal(account.user_id, account.organization_id, account.role, account.email)
 
 
 def _user_agent(request: Request) -> str:
