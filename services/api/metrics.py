@@ -6,15 +6,6 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.topics import JOB_CONTROL, JOB_REQUESTED
 
-HTTP_REQUESTS = Counter(
-    "horarium_http_requests_total", "Requests answered, by route template.", ["method", "route", "status"]
-)
-HTTP_SECONDS = Histogram(
-    "horarium_http_request_seconds",
-    "Time from a request's first byte to the end of its answer.",
-    ["method", "route"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-)
 JOBS_REQUESTED = Counter("horarium_jobs_requested_total", "Jobs accepted over HTTP.")
 REPLAYED = Counter("horarium_idempotent_replay_total", "Requests answered again from their Idempotency-Key.")
 LIMITED = Counter(
