@@ -169,7 +169,10 @@ _ATTEMPT_ENDS = "; ".join(f"`{word}`: {meaning}" for word, meaning in ATTEMPT_EN
 
 
 class SignedIn(BaseModel):
-    access_token: str
+    access_token: str | None = Field(
+        description="For programs. Null for a browser, which is who sends Origin or Sec-Fetch-Site: its token is in a"
+        " cookie that no script can read."
+    )
     token_type: str = "bearer"  # noqa: S105  # the scheme's name (RFC 6750), not a secret
     expires_in: int = Field(description="Seconds.")
 

@@ -112,6 +112,15 @@ class Origins:
         return origin in self._listed or (self._pattern is not None and self._pattern.fullmatch(origin) is not None)
 
 
+def from_page(request: Request) -> bool:
+    """True if a script of a web page may read the answer to a request that is no GET.
+
+    Every browser sends Origin with it (Fetch standard, "append a request Origin header"), and no script can leave it
+    out; on https also Sec-Fetch-Site. Programs send neither.
+    """
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
+
+
 def allow_origins(app: FastAPI, settings: TokenSettings, methods: list[str]) -> None:
     """CORS for the allow-list; with an empty one, no other origin's page can read anything."""
     if not settings.origins and not settings.cors_origin_pattern:

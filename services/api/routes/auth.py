@@ -3,7 +3,8 @@
 Owns the cookies. Must not know how tokens are made or passwords are hashed.
 
 Browsers get two cookies that no script can read: the access token, sent with everything, and the refresh token, sent to
-these routes only. Programs use the access token that a sign-in answers with, or exchange an API token for one.
+these routes only; the answers' bodies hold neither. Programs use the access token that a sign-in answers with, or
+exchange an API token for one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from services.api.store.accounts import Account, Accounts
 from services.api.store.sessions import Session, Sessions
 from services.api.uploads import Uploads
 from services.runtime.tokens import COOKIE, Principal, issue
+from services.runtime.web import from_page
 
 PREFIX = "/api/auth"
 REFRESH_COOKIE = "horarium_refresh"
@@ -42,10 +44,12 @@ def auth_routes(
     viewer = Depends(access.viewer)
     cookies = _Cookies(settings)
 
-    def signed_in(response: Response, session: Session) -> SignedIn:
+    def signed_in(request: Request, response: Response, session: Session) -> SignedIn:
         token = issue(session.principal, settings.keys, settings.access_token_lifetime)
         cookies.set(response, token, session)
-        return SignedIn(access_token=token, expires_in=settings.access_token_lifetime_s)
+        # A script that got into a page could carry it away; in the cookie it is of use in that page only.
+        told = None if from_page(request) else token
+        return SignedIn(access_token=told, expires_in=settings.access_token_lifetime_s)
 
     async def begun(request: Request, account: Account) -> Session:
         session = await sessions.begin(account, _user_agent(request))
@@ -56,7 +60,8 @@ def auth_routes(
     @router.post(
         "/login",
         summary="Sign in",
-        description="Sets HttpOnly cookies for browsers; programs send the access token as `Authorization: Bearer`."
+        description="Browsers get HttpOnly cookies and no token in the body; programs send the access token as"
+        " `Authorization: Bearer`."
         " After several wrong passwords the next attempt has to wait, longer and longer.",
         openapi_extra={**json_body(SignIn), "security": []},
         responses=refusals(401, 403, 408, 413, 415, 422, 429),
@@ -66,7 +71,7 @@ def auth_routes(
         given = await read_json(request, uploads, SignIn)
         account = await sign_ins.check(request, given.email, given.password)
         request.state.user_id, request.state.organization_id = account.user_id, account.organization_id
-        return signed_in(response, await begun(request, account))
+        return signed_in(request, response, await begun(request, account))
 
     @router.post(
         "/refresh",
@@ -85,7 +90,7 @@ def auth_routes(
             raise refusal
         request.state.user_id = session.principal.user_id
         request.state.organization_id = session.principal.organization_id
-        return signed_in(response, session)
+        return signed_in(request, response, session)
 
     @router.post(
         "/logout",
@@ -129,7 +134,7 @@ def auth_routes(
         changed = await accounts.set_password(account, await passwords.hash(given.new_password), sign_out=True)
         if changed is None:
             raise no_longer()
-        return signed_in(response, await begun(request, changed))
+        return signed_in(request, response, await begun(request, changed))
 
     @router.get("/me", summary="Who is signed in")
     async def me(caller: Principal = viewer) -> Me:

@@ -83,6 +83,32 @@ def test_the_refresh_cookie_goes_nowhere_but_to_sign_in_and_no_script_reads_it(a
     assert refresh_token(answer) not in answer.text
 
 
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "OWN"}, {"Sec-Fetch-Site": "none"}])
+def test_no_answer_gives_a_token_to_a_script_of_the_page(api: RunningApi, email: str, headers: dict[str, str]) -> None:
+    """What got into a page can call everything in its user's name, but carries no key away."""
+    headers = {name: value.replace("OWN", api.url) for name, value in headers.items()}
+    bodies = {"login": {"email": email, "password": PASSWORD}, "refresh": None}
+    bodies["password"] = {"current_password": PASSWORD, "new_password": PASSWORD * 2}
+    with httpx.Client(base_url=api.url, headers=headers) as page:
+        for path, body in bodies.items():
+            # What a script would try next to look like a program.
+            answer = page.post(f"{PATH}/{path}", json=body, headers={"X-Requested-With": "x", "User-Agent": "curl/8"})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["access_token"] is None
+            secrets = [page.cookies[COOKIE], page.cookies[REFRESH_COOKIE]]
+            assert not any(secret in answer.text for secret in secrets)
+            assert page.get(f"{PATH}/me").status_code == 200
+
+
+def test_a_program_gets_its_token_in_the_body(api: RunningApi, email: str) -> None:
+    with httpx.Client(base_url=api.url) as program:
+        signed_in = sign_in(program, email)
+        renewed = program.post(f"{PATH}/refresh", headers={"X-Requested-With": "x"})
+        for answer in (signed_in, renewed):
+            bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            assert httpx.get(f"{api.url}{PATH}/me", headers=bearer).status_code == 200
+
+
 def test_only_a_hash_of_a_refresh_token_is_kept(api: RunningApi, browser: httpx.Client) -> None:
     token = browser.cookies[REFRESH_COOKIE]
     assert not any(token.encode() in bytes(row[0]) for row in api.sql("SELECT token_sha256 FROM refresh_tokens"))
