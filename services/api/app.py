@@ -88,9 +88,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
     access = Access(settings.keys, Origins(settings), tokens)
     sign_ins = SignIns(accounts, SignInFailures(engine), passwords)
     sessions = Sessions(engine, settings.session_lifetime)
-    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.work_queue)
+    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, settings.work_queue, settings.work_share)
     children = ChildProcesses(
-        settings.work_processes, settings.work_queue, settings.work_timeout_s, settings.work_memory_mib
+        settings.work_processes,
+        settings.work_queue,
+        settings.work_share,
+        settings.work_timeout_s,
+        settings.work_memory_mib,
     )
     problems, jobs, results = Problems(engine), Jobs(engine, relay.wake), Results(engine)
 

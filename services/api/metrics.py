@@ -11,7 +11,7 @@ REPLAYED = Counter("horarium_idempotent_replay_total", "Requests answered again 
 LIMITED = Counter(
     "horarium_limit_refused_total", "Requests refused because their organisation is at a limit.", ["limit"]
 )
-for _limit in ("rate_limited", "too_many_open_jobs", "problem_storage_full"):
+for _limit in ("rate_limited", "too_many_open_jobs", "problem_storage_full", "organization_busy"):
     LIMITED.labels(limit=_limit)
 SIGN_INS = Counter("horarium_sign_ins_total", "Attempts to sign in with a password.", ["outcome"])
 for _outcome in ("accepted", "refused", "disabled", "too_many"):

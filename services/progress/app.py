@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from schemas.events import EVENT_TYPES
-from services.progress.hub import Hub
+from services.progress.hub import Hub, Shares
 from services.progress.positions import Positions
 from services.progress.projection import Projector
 from services.progress.refusals import Refusal, answer
@@ -58,7 +58,8 @@ def create_app(settings: ProgressSettings) -> FastAPI:
             commit=False,
         )
         positions.attach(topic, consumer)
-    hub = Hub(store, settings.max_streams)
+    shares = Shares(settings.max_streams, settings.max_streams_per_organization, settings.max_streams_per_user)
+    hub = Hub(store, shares)
     limits = StreamLimits(
         heartbeat_s=settings.heartbeat_s,
         unknown_job_wait_s=settings.unknown_job_wait_s,

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from services.progress.hub import Hub, TooManyStreamsError
+from services.progress.hub import Hub, ShareTakenError, TooManyStreamsError
 from services.progress.metrics import REDIS_ERRORS
 from services.progress.refusals import ProblemDetails, Refusal
 from services.progress.snapshot import Revision, unknown
@@ -89,6 +89,7 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) ->
             **_REFUSED,
             200: {"content": {_EVENT_STREAM: {}}, "description": "Server-sent events; each `data` is a snapshot"},
             204: {"description": "`Last-Event-ID` was the terminal frame; an EventSource stops here"},
+            429: {"model": ProblemDetails, "description": "Code `share_taken`: of the caller, or of the organisation"},
             503: {"model": ProblemDetails, "description": "Code `too_many_streams`"},
         },
     )
@@ -102,9 +103,11 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) ->
         with ExitStack() as undo:
             undo.enter_context(bound_ids(job_id=str(job_id)))
             try:
-                follower = undo.enter_context(hub.follow(job_id))
+                follower = undo.enter_context(hub.follow(job_id, principal.organization_id, principal.user_id))
             except TooManyStreamsError:
                 raise _too_many_streams() from None
+            except ShareTakenError:
+                raise _share_taken() from None
             stream = Stream(store, follower, _while_believed(limits, principal), job_id, principal.organization_id)
             try:
                 first = await stream.first(Revision.parse(last_event_id))
@@ -164,6 +167,16 @@ def _too_many_streams() -> Refusal:
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too_many_streams",
         "Too many event streams are open. Ask for snapshots every few seconds instead, or try again later.",
+        {"Retry-After": "10"},
+    )
+
+
+def _share_taken() -> Refusal:
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "share_taken",
+        "You, or your organisation, have as many event streams open as one may have. Close some, or ask for snapshots"
+        " every few seconds instead.",
         {"Retry-After": "10"},
     )
 
