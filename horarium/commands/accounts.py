@@ -47,9 +47,9 @@ def user_list(database_url: DatabaseUrl, organization: Organization) -> None:
 
 
 def user_disable(database_url: DatabaseUrl, email: Email) -> None:
-    """Keep a user from signing in, and end what sessions there are."""
+    """Keep a user from signing in, and end the sessions and API tokens there are."""
     _set_disabled(database_url, email, disabled=True)
-    say(f"{email} may no longer sign in; access tokens that exist expire within minutes.")
+    say(f"{email} may no longer sign in; sessions and API tokens have ended, access tokens expire within minutes.")
 
 
 def user_enable(database_url: DatabaseUrl, email: Email) -> None:
@@ -68,15 +68,15 @@ def user_token(
 
     async def work(engine: AsyncEngine) -> str:
         from services.api.store.accounts import Accounts
-        from services.api.store.tokens import ApiTokens, TooManyTokensError
+        from services.api.store.tokens import ApiTokens, NoLongerError, TooManyTokensError
 
         account = await _account(Accounts(engine), email)
         try:
-            made = await ApiTokens(engine).make(
-                account.user_id, account.organization_id, name[:100], timedelta(days=days)
-            )
+            made = await ApiTokens(engine).make(account, name[:100], timedelta(days=days))
         except TooManyTokensError:
             refuse(f"{email} has as many tokens as a user may have. Revoke one first.")
+        except NoLongerError:
+            refuse(f"{email} is disabled. Enable the user first: horarium user enable {email}.")
         return made[1]
 
     say(_with_engine(database_url, work))
@@ -153,7 +153,9 @@ def _with_engine(database_url: str, work: Callable[[AsyncEngine], Awaitable[T]])
     from sqlalchemy.pool import NullPool
 
     async def run() -> T:
-        engine = create_async_engine(database_url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+        engine = create_async_engine(
+            database_url, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5}
+        )
         try:
             return await work(engine)
         finally:

@@ -100,7 +100,7 @@ def _engine(database_url: str) -> Any:
 
     options = f"-c statement_timeout={_STATEMENT_TIMEOUT_S * 1000}"
     arguments = {"connect_timeout": 5, "application_name": "horarium-cleanup", "options": options}
-    return create_async_engine(database_url, poolclass=NullPool, connect_args=arguments)
+    return create_async_engine(database_url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
 
 
 def _told(found: Found) -> dict[str, Any]:

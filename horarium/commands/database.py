@@ -38,13 +38,21 @@ def user_add(
     database_url: DatabaseUrl,
     email: Annotated[str, typer.Option(help="Who signs in.")],
     organization: Annotated[str, typer.Option(help="Name of the organisation; made if there is none.")],
-    role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.PLANNER,
+    role: Annotated[
+        Role | None, typer.Option(help="What the user may do; by default a new one is a planner, others stay.")
+    ] = None,
 ) -> None:
-    """Add a user, or give an existing one this password. The password is read from standard input or asked for."""
+    """Add a user, or give an existing one this password and role.
+
+    The password is read from standard input, or asked for.
+
+    Who gets another password is signed out everywhere: sessions and API tokens have ended.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     from services.api.passwords import weakness
-    from services.api.seed import seed_demo
+    from services.api.seed import add_user
+    from services.runtime.access import Role as KnownRole
 
     if "@" not in email:
         refuse(f"{email!r} is not an e-mail address.")
@@ -52,12 +60,17 @@ def user_add(
     if (wrong := weakness(password, email)) is not None:
         refuse(wrong)
     try:
-        seed_demo(database_url, email, password, organization, role=role.value)
+        added = add_user(database_url, email, password, organization, None if role is None else KnownRole(role.value))
     except ValueError as error:
-        refuse(f"The user cannot be added: {error}.")
+        refuse(f"Nothing was changed: {error}.")
     except SQLAlchemyError as error:
         refuse(f"The database refused: {first_line(error)}", EXIT_UNREACHABLE)
-    say(f"{email} may sign in as {role.value} of {organization}.")
+    if added.signed_out:
+        say(f"{email} has a new password. Sessions and API tokens have ended; access tokens expire within minutes.")
+    if added.disabled:
+        say(f"{email} is {added.role} of {organization}, but disabled: horarium user enable {email}")
+    else:
+        say(f"{email} may sign in as {added.role} of {organization}.")
 
 
 def read_password(*, confirm: bool = False) -> str:

@@ -5,7 +5,7 @@ Owns wiring. Must not contain any work of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,6 @@ from starlette.exceptions import HTTPException
 
 from services.api import openapi, retention
 from services.api.access import PUBLIC, Access
-from services.api.edge import RequestEdge
 from services.api.pages import page_routes
 from services.api.passwords import Passwords
 from services.api.refusals import Refusal, answer, findings_of, invalid_body, of_http_error
@@ -52,10 +51,11 @@ from services.api.work import ChildProcesses
 from services.runtime.access import require_declared
 from services.runtime.background import running
 from services.runtime.database import create_engine, ping
+from services.runtime.edge import add_edge
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
 from services.runtime.retention import Cleanup
-from services.runtime.web import Origins, SecurityHeaders, allow_origins
+from services.runtime.web import Origins
 
 DESCRIPTION = "Upload a university's problem, ask for timetables, fetch the finished ones."
 
@@ -88,9 +88,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
     access = Access(settings.keys, Origins(settings), tokens)
     sign_ins = SignIns(accounts, SignInFailures(engine), passwords)
     sessions = Sessions(engine, settings.session_lifetime)
-    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.work_queue)
+    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, settings.work_queue, settings.work_share)
     children = ChildProcesses(
-        settings.work_processes, settings.work_queue, settings.work_timeout_s, settings.work_memory_mib
+        settings.work_processes,
+        settings.work_queue,
+        settings.work_share,
+        settings.work_timeout_s,
+        settings.work_memory_mib,
     )
     problems, jobs, results = Problems(engine), Jobs(engine, relay.wake), Results(engine)
 
@@ -135,10 +139,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(LimitReachedError, on_limit_reached)
     app.add_exception_handler(UnknownOrganizationError, on_unknown_organization)
-    # The last one added is the outermost: also what the edge answers for a defect can be read by an allowed page.
-    app.add_middleware(RequestEdge)
-    allow_origins(app, settings, ["GET", "POST", "PATCH", "DELETE"])
-    app.add_middleware(SecurityHeaders, refuse=_refuse, https_only=settings.cookie_secure)
+    add_edge(app, settings, _refuse, ["GET", "POST", "PATCH", "DELETE"])
     require_declared(app, PUBLIC)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]  # the framework's documented way
     return app
@@ -153,8 +154,8 @@ def documentation_settings() -> ApiSettings:
     )
 
 
-def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str) -> JSONResponse:
-    return answer(request, Refusal(status, code, sentence, headers={"Connection": "close"}))
+def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str, headers: Mapping[str, str]) -> JSONResponse:
+    return answer(request, Refusal(status, code, sentence, headers=headers))
 
 
 async def _on_refusal(request: Request, error: Exception) -> JSONResponse:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.events.job import ControlAction, SolveOptions, WeightOverrides
 from schemas.events.solve import ErrorInfo, Infeasibility, Provenance
@@ -21,7 +21,8 @@ from services.runtime.access import Role
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What is wrong is told with its place; a traceback that ends up in a log must not repeat what was sent.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -30,7 +31,7 @@ class _Request(BaseModel):
 # PostgreSQL's texts cannot hold a NUL, and nobody's name or address has a control character.
 Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 Email = Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f@]+@[^\x00-\x20\x7f@]+$")]
-Password = Annotated[str, Field(min_length=1, max_length=1024)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=1024)]
 
 
 class SignIn(_Request):
@@ -39,7 +40,7 @@ class SignIn(_Request):
 
 
 class NewPassword(_Request):
-    """The caller's own. Every session of the user ends, but the caller's begins anew."""
+    """The caller's own. Every session and API token of the user ends; the caller's session begins anew."""
 
     current_password: Password
     new_password: Password = Field(description="At least 12 characters.")
@@ -62,19 +63,21 @@ class UserChanges(_Request):
 
     role: Role | None = None
     disabled: bool | None = None
-    password: Password | None = Field(default=None, description="A new one. The user is signed out everywhere.")
+    password: Password | None = Field(
+        default=None, description="A new one. Every session and API token of the user ends."
+    )
 
 
 class Weights(WeightOverrides):
     """Weights for this solve instead of the problem's own; omitted ones stay."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class GenerateRequest(SolveOptions):
     """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a file's text)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     weights: Weights = Weights()
     priority: int = Field(default=0, ge=-100, le=100, description="Higher starts earlier within the organisation.")
@@ -168,7 +171,10 @@ _ATTEMPT_ENDS = "; ".join(f"`{word}`: {meaning}" for word, meaning in ATTEMPT_EN
 
 
 class SignedIn(BaseModel):
-    access_token: str
+    access_token: str | None = Field(
+        description="For programs. Null for a browser, which is who sends Origin or Sec-Fetch-Site: its token is in a"
+        " cookie that no script can read."
+    )
     token_type: str = "bearer"  # noqa: S105  # the scheme's name (RFC 6750), not a secret
     expires_in: int = Field(description="Seconds.")
 

@@ -6,21 +6,12 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from schemas.topics import JOB_CONTROL, JOB_REQUESTED
 
-HTTP_REQUESTS = Counter(
-    "horarium_http_requests_total", "Requests answered, by route template.", ["method", "route", "status"]
-)
-HTTP_SECONDS = Histogram(
-    "horarium_http_request_seconds",
-    "Time from a request's first byte to the end of its answer.",
-    ["method", "route"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
-)
 JOBS_REQUESTED = Counter("horarium_jobs_requested_total", "Jobs accepted over HTTP.")
 REPLAYED = Counter("horarium_idempotent_replay_total", "Requests answered again from their Idempotency-Key.")
 LIMITED = Counter(
     "horarium_limit_refused_total", "Requests refused because their organisation is at a limit.", ["limit"]
 )
-for _limit in ("rate_limited", "too_many_open_jobs", "problem_storage_full"):
+for _limit in ("rate_limited", "too_many_open_jobs", "problem_storage_full", "organization_busy"):
     LIMITED.labels(limit=_limit)
 SIGN_INS = Counter("horarium_sign_ins_total", "Attempts to sign in with a password.", ["outcome"])
 for _outcome in ("accepted", "refused", "disabled", "too_many"):

@@ -29,7 +29,7 @@ def upgrade(database_url: str) -> None:
 
     Waits for a server that is still starting, for a minute at most: then the server's own error is raised.
     """
-    engine = create_engine(database_url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    engine = create_engine(database_url, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5})
     with _connected(engine) as guard:
         # The lock lives on a connection of its own, so that a revision may commit (CREATE INDEX CONCURRENTLY).
         guard = guard.execution_options(isolation_level="AUTOCOMMIT")

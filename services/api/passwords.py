@@ -10,6 +10,7 @@ from __future__ import annotations
 from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from pydantic import SecretStr
 
 from services.api.refusals import unavailable
 
@@ -63,15 +64,15 @@ class Passwords:
     def __init__(self) -> None:
         self._limiter = CapacityLimiter(_AT_ONCE)
 
-    async def matches(self, password: str, password_hash: str | None) -> bool:
+    async def matches(self, password: SecretStr, password_hash: str | None) -> bool:
         """As `matches`. Raises Refusal (503) if too many are waiting already."""
         self._require_place()
-        return await to_thread.run_sync(matches, password, password_hash, limiter=self._limiter)
+        return await to_thread.run_sync(matches, password.get_secret_value(), password_hash, limiter=self._limiter)
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: SecretStr) -> str:
         """As `hash_password`. Raises Refusal (503) if too many are waiting already."""
         self._require_place()
-        return await to_thread.run_sync(hash_password, password, limiter=self._limiter)
+        return await to_thread.run_sync(hash_password, password.get_secret_value(), limiter=self._limiter)
 
     def _require_place(self) -> None:
         if self._limiter.statistics().tasks_waiting >= _MAY_WAIT:

@@ -55,7 +55,19 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     work_processes: int = Field(
         default=2, ge=1, le=32, description="Child processes that read problems and write exports."
     )
-    work_queue: int = Field(default=32, ge=1, le=1000, description="Requests that may wait for a child process.")
+    work_queue: int = Field(
+        default=32,
+        ge=1,
+        le=1000,
+        description="Requests that may wait for a child process, and large uploads under way, at once.",
+    )
+    work_share: int = Field(
+        default=16,
+        ge=1,
+        le=1000,
+        description="Requests of one organisation that may be with a child process or wait for one; also its large"
+        " uploads at once. More are refused (429). Below WORK_QUEUE, so that others have room.",
+    )
     work_timeout_s: float = Field(default=60.0, gt=0, le=600, description="How long a child process may take.")
     work_memory_mib: int = Field(default=4096, ge=512, description="Address space of a child process.")
     relay_batch: int = Field(default=100, ge=1, le=1000, description="Events published per database transaction.")

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi import Request
+from pydantic import SecretStr
 
 from services.api.access import unauthorized
 from services.api.metrics import SIGN_INS
@@ -29,7 +30,7 @@ class SignIns:
         self._failures = failures
         self._passwords = passwords
 
-    async def check(self, request: Request, email: str, password: str) -> Account:
+    async def check(self, request: Request, email: str, password: SecretStr) -> Account:
         """The account with this address and password. Raises Refusal (401, 403, 429, 503)."""
         address = request.client.host if request.client is not None else ""
         wait_s = await self._failures.begin(email, address)
@@ -46,7 +47,7 @@ class SignIns:
         if account is None or not right:
             SIGN_INS.labels(outcome="refused").inc()
             log.info("sign_in_refused", address=address)
-            raise unauthorized("The address or the password is wrong.", "wrong_credentials")
+            raise _wrong()
         await self._failures.succeeded(email, address)
         if account.disabled_at is not None:
             SIGN_INS.labels(outcome="disabled").inc()
@@ -54,6 +55,19 @@ class SignIns:
                 HTTPStatus.FORBIDDEN, "user_disabled", "This user is disabled. Ask your organisation's administrator."
             )
         if is_outdated(account.password_hash):
-            await self._accounts.set_password(account.user_id, await self._passwords.hash(password), sign_out=False)
+            rehashed = await self._passwords.hash(password)
+            account = await self._accounts.set_password(account, rehashed, sign_out=False)
+            if account is None:
+                raise no_longer()
         SIGN_INS.labels(outcome="accepted").inc()
         return account
+
+
+def no_longer() -> Refusal:
+    """The password was right a moment ago: somebody has changed it, or disabled the user, meanwhile."""
+    SIGN_INS.labels(outcome="refused").inc()
+    return _wrong()
+
+
+def _wrong() -> Refusal:
+    return unauthorized("The address or the password is wrong.", "wrong_credentials")

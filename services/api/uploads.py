@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
+from uuid import UUID
 
 from fastapi import Request
 
 from services.api.refusals import Refusal, unavailable
+from services.api.work import over_share
 
 _IN_MEMORY_BYTES = 1024 * 1024
 # Files are made in the system's temporary directory; a process that is killed leaves its own behind.
@@ -39,16 +42,22 @@ class Body:
 
 
 class Uploads:
-    """Receives bodies of at most `limit` bytes, each within `timeout_s`; at most `at_once` large ones at a time."""
+    """Receives bodies of at most `limit` bytes, each within `timeout_s`.
 
-    def __init__(self, limit: int, timeout_s: float, at_once: int) -> None:
+    At most `at_once` large ones at a time, and `share` of one organisation.
+    """
+
+    def __init__(self, limit: int, timeout_s: float, at_once: int, share: int) -> None:
         self._limit = limit
         self._timeout_s = timeout_s
-        self._free = at_once
+        self._at_once = at_once
+        self._share = share
+        self._large: Counter[UUID | None] = Counter()
 
     @asynccontextmanager
     async def receive(self, request: Request, limit: int | None = None) -> AsyncIterator[Body]:
-        """The request's body; a file behind it is gone after the block. Raises Refusal (408, 413, 415, 503)."""
+        """The request's body; a file behind it is gone after the block. Raises Refusal (408, 413, 415, 429, 503)."""
+        whose: UUID | None = getattr(request.state, "organization_id", None)
         allowed = self._limit if limit is None else min(limit, self._limit)
         _refuse_encoding(request)
         if _declared(request) > allowed:
@@ -62,7 +71,7 @@ class Uploads:
                         await _discard(request, allowed)
                         raise _too_large(allowed)
                     if sink.add(chunk):
-                        self._reserve(sink)
+                        self._reserve(sink, whose)
                         await asyncio.to_thread(sink.write)
             yield await asyncio.to_thread(sink.body)
         except TimeoutError as error:
@@ -74,17 +83,21 @@ class Uploads:
             ) from error
         finally:
             if sink.file is not None:
-                self._free += 1
+                self._large[whose] -= 1
+                if not self._large[whose]:
+                    del self._large[whose]
                 sink.file.close()
 
-    def _reserve(self, sink: _Sink) -> None:
+    def _reserve(self, sink: _Sink, whose: UUID | None) -> None:
         """A place on disk for a body that outgrows memory."""
         if sink.file is not None:
             return
-        if self._free == 0:
+        if self._large[whose] >= self._share:
+            raise over_share("large uploads")
+        if self._large.total() >= self._at_once:
             raise unavailable("Too many large uploads are under way. Try again.", "too_many_uploads")
         sink.file = tempfile.NamedTemporaryFile(prefix=FILE_PREFIX)  # noqa: SIM115  # closed with the block of `receive`
-        self._free -= 1
+        self._large[whose] += 1
 
 
 class _Sink:

@@ -1,21 +1,25 @@
-"""Work that would hold up the event loop, in child processes: bounded in number, queue, time and memory.
+"""Work that would hold up the event loop, in child processes: bounded in number, queue, time and memory, and shared.
 
-Owns the processes. Must not know what they do. A child that takes too long is killed; children end with the event
-loop, and by themselves when this process dies.
+Owns the processes, and what an organisation may have of them. Must not know what they do. A child that takes too long
+is killed; children end with the event loop, and by themselves when this process dies.
 """
 
 from __future__ import annotations
 
 import resource
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
+from uuid import UUID
 
 import anyio
 import structlog
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_process
 
+from services.api.metrics import LIMITED
 from services.api.refusals import Refusal, unavailable
+from services.api.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -23,24 +27,31 @@ T = TypeVar("T")
 
 
 class ChildProcesses:
-    """Runs functions in at most `processes` children, `queue` callers waiting; more are refused with 503."""
+    """Runs functions in at most `processes` children, `queue` callers waiting; more are refused with 503.
 
-    def __init__(self, processes: int, queue: int, timeout_s: float, memory_mib: int) -> None:
-        self._limiter = CapacityLimiter(processes)
+    Of an organisation `share` may be inside at once, waiting or not; more are refused with 429. Those that wait are let
+    in by turns of the organisations.
+    """
+
+    def __init__(self, processes: int, queue: int, share: int, timeout_s: float, memory_mib: int) -> None:
+        self._turns = Turns(processes)
         self._most = processes + queue
-        self._inside = 0
+        self._share = share
+        self._inside: Counter[UUID] = Counter()
         self._timeout_s = timeout_s
         self._memory_bytes = memory_mib * 2**20
 
-    async def run(self, work: Callable[..., T], *arguments: object) -> T:
-        """What `work(*arguments)` returns or raises; both must pickle. Raises Refusal (422, 503) at a bound."""
-        if self._inside >= self._most:
+    async def run(self, organization_id: UUID, work: Callable[..., T], *arguments: object) -> T:
+        """What `work(*arguments)` returns or raises; both must pickle. Raises Refusal (422, 429, 503) at a bound."""
+        if self._inside[organization_id] >= self._share:
+            raise over_share()
+        if self._inside.total() >= self._most:
             raise unavailable("Too much is being worked on. Try again.", "busy")
-        self._inside += 1
+        self._inside[organization_id] += 1
         try:
-            async with self._limiter:
+            async with self._turns.of(organization_id):
                 with anyio.fail_after(self._timeout_s):
-                    # The workers' own limiter only has to let through whoever passed ours.
+                    # The workers' own limiter only has to let through whoever has a turn.
                     return await to_process.run_sync(
                         _bounded,
                         self._memory_bytes,
@@ -57,7 +68,20 @@ class ChildProcesses:
             log.exception("child_process_died", work=work.__name__)
             raise unavailable("The process that worked on this ended unexpectedly. Try again.", "busy") from error
         finally:
-            self._inside -= 1
+            self._inside[organization_id] -= 1
+            if not self._inside[organization_id]:
+                del self._inside[organization_id]
+
+
+def over_share(what: str = "requests that need a child process") -> Refusal:
+    """The organisation has as much under way as it may have: others are to have room, too."""
+    LIMITED.labels(limit="organization_busy").inc()
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "organization_busy",
+        f"Your organisation has too many {what} under way at this moment. Nothing was changed. Try again.",
+        headers={"Retry-After": "5"},
+    )
 
 
 def _bounded(memory_bytes: int, work: Callable[..., T], arguments: tuple[object, ...]) -> T:

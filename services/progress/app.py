@@ -5,7 +5,7 @@ Owns wiring. Must not contain any work of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.metadata import version
@@ -16,19 +16,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from schemas.events import EVENT_TYPES
-from services.progress.hub import Hub
+from services.progress.hub import Hub, Shares
 from services.progress.positions import Positions
 from services.progress.projection import Projector
 from services.progress.refusals import Refusal, answer
-from services.progress.routes import progress_routes
+from services.progress.routes import SNAPSHOT_PATH, progress_routes
 from services.progress.settings import ProgressSettings
 from services.progress.store import Store
 from services.progress.streams import StreamLimits
 from services.runtime.access import require_declared
 from services.runtime.background import running
+from services.runtime.edge import add_edge
 from services.runtime.http import probes
 from services.runtime.kafka import Kafka
-from services.runtime.web import SecurityHeaders, allow_origins
 
 DESCRIPTION = "How a job stands, as a snapshot and as server-sent events."
 
@@ -58,7 +58,8 @@ def create_app(settings: ProgressSettings) -> FastAPI:
             commit=False,
         )
         positions.attach(topic, consumer)
-    hub = Hub(store, settings.max_streams)
+    shares = Shares(settings.max_streams, settings.max_streams_per_organization, settings.max_streams_per_user)
+    hub = Hub(store, shares)
     limits = StreamLimits(
         heartbeat_s=settings.heartbeat_s,
         unknown_job_wait_s=settings.unknown_job_wait_s,
@@ -91,21 +92,13 @@ def create_app(settings: ProgressSettings) -> FastAPI:
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(Exception, _on_defect)
-    allow_origins(app, settings, ["GET"])
-    app.add_middleware(SecurityHeaders, refuse=_refuse, https_only=settings.cookie_secure)
+    add_edge(app, settings, _refuse, ["GET"], routine=[SNAPSHOT_PATH])
     require_declared(app, public=())
     return app
 
 
-def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str) -> JSONResponse:
-    return answer(request, Refusal(status, code, sentence, {"Connection": "close"}))
-
-
-async def _on_defect(request: Request, _: Exception) -> JSONResponse:
-    """Without internals; the server logs them."""
-    sentence = "Something went wrong on our side; it has been logged."
-    return answer(request, Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", sentence))
+def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str, headers: Mapping[str, str]) -> JSONResponse:
+    return answer(request, Refusal(status, code, sentence, headers))
 
 
 async def _on_refusal(request: Request, error: Exception) -> JSONResponse:

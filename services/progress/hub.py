@@ -1,6 +1,7 @@
 """From one Redis subscription to every open event stream of this process.
 
-Owns fan-out and the memory that each stream may take. Must not know HTTP, nor who may see which job.
+Owns fan-out, the memory that each stream may take, and how many streams who may have. Must not know HTTP, nor who may
+see which job.
 
 One blocking reader serves all streams: a thousand clients cost one Redis connection. Publishing is at most once, so
 every stream also reads the job itself: when it begins, after the subscription broke, and every now and then.
@@ -9,14 +10,15 @@ every stream also reads the job itself: when it begins, after the subscription b
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
-from services.progress.metrics import REDIS_ERRORS, SSE_CLIENTS, SSE_REFUSED
+from services.progress.metrics import REDIS_ERRORS, SSE_CLIENTS, SSE_OVER_SHARE, SSE_REFUSED
 from services.progress.store import AwayError, Frame, Store, read_feed
 from services.runtime.outage import pauses
 
@@ -30,6 +32,19 @@ _LONGEST_PAUSE_S = 1.0
 
 class TooManyStreamsError(Exception):
     """This process serves as many event streams as it may."""
+
+
+class ShareTakenError(Exception):
+    """The user, or the organisation, has as many event streams at this process as one may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Event streams that may be open at this process: all together, of an organisation, and of a user."""
+
+    process: int
+    organization: int
+    user: int
 
 
 class Follower:
@@ -72,11 +87,13 @@ class Follower:
 class Hub:
     """Open streams by job; `run` is the background loop that feeds them."""
 
-    def __init__(self, store: Store, max_streams: int) -> None:
+    def __init__(self, store: Store, shares: Shares) -> None:
         self._store = store
-        self._max_streams = max_streams
+        self._shares = shares
         self._followers: defaultdict[UUID, set[Follower]] = defaultdict(set)
         self._open = 0
+        self._of_organization: Counter[UUID] = Counter()
+        self._of_user: Counter[UUID] = Counter()
         self._joined = False
 
     @property
@@ -84,23 +101,37 @@ class Hub:
         return self._open
 
     @contextmanager
-    def follow(self, job_id: UUID) -> Iterator[Follower]:
-        """Frames of a job while the block runs. Raises TooManyStreamsError."""
-        if self._open >= self._max_streams:
-            SSE_REFUSED.inc()
-            raise TooManyStreamsError
+    def follow(self, job_id: UUID, organization_id: UUID, user_id: UUID) -> Iterator[Follower]:
+        """Frames of a job while the block runs. Raises ShareTakenError, TooManyStreamsError."""
+        self._require_room(organization_id, user_id)
         follower = Follower()
         self._open += 1
+        self._of_organization[organization_id] += 1
+        self._of_user[user_id] += 1
         SSE_CLIENTS.inc()
         self._followers[job_id].add(follower)
         try:
             yield follower
         finally:
             self._open -= 1
+            _less(self._of_organization, organization_id)
+            _less(self._of_user, user_id)
             SSE_CLIENTS.dec()
             self._followers[job_id].discard(follower)
             if not self._followers[job_id]:
                 del self._followers[job_id]
+
+    def _require_room(self, organization_id: UUID, user_id: UUID) -> None:
+        for share, open_now, allowed in (
+            ("user", self._of_user[user_id], self._shares.user),
+            ("organization", self._of_organization[organization_id], self._shares.organization),
+        ):
+            if open_now >= allowed:
+                SSE_OVER_SHARE.labels(share=share).inc()
+                raise ShareTakenError
+        if self._open >= self._shares.process:
+            SSE_REFUSED.inc()
+            raise TooManyStreamsError
 
     async def run(self, stop: asyncio.Event) -> None:
         """Background loop: read the feed, and start again when Redis is back."""
@@ -131,3 +162,9 @@ class Hub:
         for followers in self._followers.values():
             for follower in followers:
                 follower.distrust()
+
+
+def _less(counted: Counter[UUID], whose: UUID) -> None:
+    counted[whose] -= 1
+    if not counted[whose]:
+        del counted[whose]

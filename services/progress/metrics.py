@@ -22,7 +22,14 @@ REBUILDS = Counter(
 )
 FRAMES = Counter("horarium_progress_frames_total", "Frames published to the event streams' readers.")
 SSE_CLIENTS = Gauge("horarium_sse_clients", "Event streams open now.")
-SSE_REFUSED = Counter("horarium_sse_refused_total", "Event streams refused because too many are open.")
+SSE_REFUSED = Counter("horarium_sse_refused_total", "Event streams refused because the process has too many.")
+SSE_OVER_SHARE = Counter(
+    "horarium_sse_over_share_total",
+    "Event streams refused because their user, or their organisation, has as many as one may have.",
+    ["share"],
+)
+for _share in ("user", "organization"):
+    SSE_OVER_SHARE.labels(share=_share)
 REDIS_ERRORS = Counter("horarium_redis_errors_total", "Calls to Redis that failed, by who called.", ["caller"])
 REDIS_LOOKUPS = Counter(
     "horarium_redis_lookups_total",

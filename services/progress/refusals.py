@@ -5,17 +5,14 @@ Owns the shape of an error answer. Must not know any route. Nothing internal is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from uuid import uuid4
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 MEDIA_TYPE = "application/problem+json"
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class ProblemDetails(BaseModel):
@@ -27,7 +24,7 @@ class ProblemDetails(BaseModel):
     detail: str
     instance: str = Field(description="The path that was asked for.")
     code: str = Field(examples=["unknown_job"])
-    correlation_id: str
+    correlation_id: str = Field(description="Quote it when asking for help: every log line of the request carries it.")
 
 
 class Refusal(Exception):  # noqa: N818  # an answer to the caller, not a failure of ours
@@ -49,13 +46,7 @@ def answer(request: Request, refusal: Refusal) -> JSONResponse:
         detail=refusal.detail,
         instance=request.url.path[:500],
         code=refusal.code,
-        correlation_id=correlation_id(request),
+        correlation_id=str(getattr(request.state, "correlation_id", "")),
     )
     headers = {"Cache-Control": "no-store", **refusal.headers}
     return JSONResponse(body.model_dump(), refusal.status, headers=headers, media_type=MEDIA_TYPE)
-
-
-def correlation_id(request: Request) -> str:
-    """The caller's own, if it is one that may stand in a log line; else a new one."""
-    given = request.headers.get("X-Correlation-ID", "")
-    return given if _CORRELATION_ID.fullmatch(given) else str(uuid4())

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from services.progress.hub import Hub, TooManyStreamsError
+from services.progress.hub import Hub, ShareTakenError, TooManyStreamsError
 from services.progress.metrics import REDIS_ERRORS
 from services.progress.refusals import ProblemDetails, Refusal
 from services.progress.snapshot import Revision, unknown
@@ -28,6 +28,8 @@ from services.runtime.tokens import InvalidTokenError, Keys, Principal, credenti
 
 log = structlog.get_logger(__name__)
 
+PREFIX = "/api/progress"
+SNAPSHOT_PATH = PREFIX + "/{job_id}"
 _EVENT_STREAM = "text/event-stream"
 # no-cache for browsers, no-transform and the X- header for proxies that would buffer or compress the stream.
 _STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -45,11 +47,12 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 
 def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) -> APIRouter:
     """`GET /api/progress/{job_id}` and `/events`."""
-    router = APIRouter(prefix="/api/progress", tags=["progress"])
+    router = APIRouter(prefix=PREFIX, tags=["progress"])
 
     @takes(Role.VIEWER)
     def caller(request: Request) -> Principal:
         principal = _recognised(request, keys)
+        request.state.organization_id, request.state.user_id = principal.organization_id, principal.user_id
         if not may(principal.role, Role.VIEWER):
             raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"This takes the role '{Role.VIEWER}'.")
         return principal
@@ -59,11 +62,12 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) ->
 
     @router.get("/{job_id}", summary="A job's progress right now", responses=_REFUSED)
     async def snapshot(
-        job_id: UUID, principal: Caller, if_none_match: Annotated[str | None, Header()] = None
+        request: Request, job_id: UUID, principal: Caller, if_none_match: Annotated[str | None, Header()] = None
     ) -> Response:
         """Status, percentage, stage and best score. While live progress is unavailable (Redis is away) the answer is
         200 with status `unknown`: the job itself goes on.
         """
+        request.state.job_id = job_id
         try:
             found = await store.snapshot(job_id)
         except AwayError as error:
@@ -85,21 +89,25 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) ->
             **_REFUSED,
             200: {"content": {_EVENT_STREAM: {}}, "description": "Server-sent events; each `data` is a snapshot"},
             204: {"description": "`Last-Event-ID` was the terminal frame; an EventSource stops here"},
+            429: {"model": ProblemDetails, "description": "Code `share_taken`: of the caller, or of the organisation"},
             503: {"model": ProblemDetails, "description": "Code `too_many_streams`"},
         },
     )
     async def events(
-        job_id: UUID, principal: Caller, last_event_id: Annotated[str, Header(max_length=100)] = ""
+        request: Request, job_id: UUID, principal: Caller, last_event_id: Annotated[str, Header(max_length=100)] = ""
     ) -> Response:
         """The first frame is the snapshot or, with `Last-Event-ID`, what was missed since. Events are named `progress`,
         the last one `finished`; then the stream ends. A comment is sent when nothing else was for 15 s.
         """
+        request.state.job_id = job_id
         with ExitStack() as undo:
             undo.enter_context(bound_ids(job_id=str(job_id)))
             try:
-                follower = undo.enter_context(hub.follow(job_id))
+                follower = undo.enter_context(hub.follow(job_id, principal.organization_id, principal.user_id))
             except TooManyStreamsError:
                 raise _too_many_streams() from None
+            except ShareTakenError:
+                raise _share_taken() from None
             stream = Stream(store, follower, _while_believed(limits, principal), job_id, principal.organization_id)
             try:
                 first = await stream.first(Revision.parse(last_event_id))
@@ -159,6 +167,16 @@ def _too_many_streams() -> Refusal:
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too_many_streams",
         "Too many event streams are open. Ask for snapshots every few seconds instead, or try again later.",
+        {"Retry-After": "10"},
+    )
+
+
+def _share_taken() -> Refusal:
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "share_taken",
+        "You, or your organisation, have as many event streams open as one may have. Close some, or ask for snapshots"
+        " every few seconds instead.",
         {"Retry-After": "10"},
     )
 

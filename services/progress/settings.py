@@ -29,6 +29,13 @@ class ProgressSettings(TokenSettings):
     stream_length: int = Field(default=200, ge=10, le=100_000, description="Frames kept per job for resuming clients.")
     heartbeat_s: float = Field(default=15.0, gt=0, le=60, description="Longest silence on an event stream.")
     max_streams: int = Field(default=1000, ge=1, le=100_000, description="Event streams open at once in this process.")
+    max_streams_per_organization: int = Field(
+        default=500,
+        ge=1,
+        le=100_000,
+        description="Of those, of one organisation; below MAX_STREAMS, so that others have room.",
+    )
+    max_streams_per_user: int = Field(default=50, ge=1, le=100_000, description="Of those, of one user.")
     max_stream_s: float = Field(
         default=1800.0, gt=0, description="After this long a stream ends; clients resume and show their token again."
     )

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from services.runtime.metrics import BACKGROUND_FAILURES, EVENT_LOOP_LAG
-from services.runtime.outage import is_world_away, pauses, sleep_unless
+from services.runtime.outage import is_schema_missing, is_world_away, pauses, sleep_unless
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,9 @@ async def _supervised(name: str, loop: Loop, stop: asyncio.Event) -> None:
             raise
         except Exception as error:  # the process's edge: whatever it is, say so and go on
             BACKGROUND_FAILURES.labels(loop=name).inc()
-            if is_world_away(error):
+            if is_schema_missing(error):
+                log.warning("schema_missing", loop=name, needs="horarium migrate", error=str(error).partition("\n")[0])
+            elif is_world_away(error):
                 log.warning("background_loop_waits", loop=name, attempt=attempt, error=str(error)[:300])
             else:
                 log.exception("background_loop_failed", loop=name, attempt=attempt)

@@ -20,6 +20,8 @@ def create_engine(settings: RuntimeSettings, application: str) -> AsyncEngine:
         pool_timeout=settings.database_connect_timeout_s,
         pool_pre_ping=True,
         pool_recycle=1800,
+        # Errors are logged; what was to be stored is not.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": settings.database_connect_timeout_s,
             "application_name": application,

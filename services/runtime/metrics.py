@@ -15,6 +15,17 @@ LONG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1200
 # sees none between no series and one that begins with 1.
 RESULTS = ("done", "dead_lettered", "retried")
 
+HTTP_REQUESTS = Counter(
+    "horarium_http_requests_total",
+    "Requests answered by api and progress, by route template.",
+    ["method", "route", "status"],
+)
+HTTP_SECONDS = Histogram(
+    "horarium_http_request_seconds",
+    "Time from a request's first byte to the end of its answer, or to the beginning of an event stream.",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
 MESSAGES = Counter(
     "horarium_messages_total",
     "Messages consumed, by what became of them: done, dead_lettered or retried.",
@@ -77,6 +88,8 @@ __all__ = [
     "DEAD_LETTERS_RESTING",
     "DEPENDENCY_UP",
     "EVENT_LOOP_LAG",
+    "HTTP_REQUESTS",
+    "HTTP_SECONDS",
     "LONG_BUCKETS",
     "MESSAGES",
     "MESSAGE_SECONDS",

@@ -47,8 +47,19 @@ _BROKER_AWAY: tuple[type[KafkaError], ...] = (
 )
 
 
+# PostgreSQL's undefined_table and undefined_column (SQLSTATE): our tables are all there after `horarium migrate`.
+_SCHEMA_MISSING = frozenset({"42P01", "42703"})
+
+
+def is_schema_missing(error: BaseException) -> bool:
+    """True if the database does not have the tables of this version: it has not been migrated yet."""
+    return isinstance(error, sqlalchemy.exc.DBAPIError) and getattr(error.orig, "sqlstate", None) in _SCHEMA_MISSING
+
+
 def is_world_away(error: BaseException) -> bool:
-    """True if the same call may succeed later without anybody changing it."""
+    """True if the same call may succeed later without anybody changing it, or once the database has been migrated."""
+    if is_schema_missing(error):
+        return True
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return True
     if isinstance(error, KafkaError):

@@ -7,7 +7,7 @@ and the check that a browser's request with a cookie was caused by a page of our
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -24,18 +24,16 @@ _A_YEAR_S = 365 * 86_400
 # A page's own script can set it; a form or a link of another site cannot.
 OWN_PAGE_HEADER = "X-Requested-With"
 
-Refuse = Callable[[Request, HTTPStatus, str, str], ASGIApp]
+# The service's error answer from a status, a code, a sentence and headers.
+Refuse = Callable[[Request, HTTPStatus, str, str, Mapping[str, str]], ASGIApp]
+_CLOSE = {"Connection": "close"}
 
 
 class SecurityHeaders:
-    """Every answer's headers, whoever made it; the routes' own stand. Refuses oversized addresses and headers.
+    """Every answer's headers, whoever made it; the routes' own stand."""
 
-    `refuse` makes the service's error answer from a status, a code and a sentence.
-    """
-
-    def __init__(self, app: ASGIApp, refuse: Refuse, https_only: bool) -> None:
+    def __init__(self, app: ASGIApp, https_only: bool) -> None:
         self._app = app
-        self._refuse = refuse
         self._https_only = https_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,19 +46,7 @@ class SecurityHeaders:
                 self._set(MutableHeaders(scope=message))
             await send(message)
 
-        await (self._bounded(scope) or self._app)(scope, receive, send_with_headers)
-
-    def _bounded(self, scope: Scope) -> ASGIApp | None:
-        """The refusal of a request that is out of bounds."""
-        request = Request(scope)
-        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
-            sentence = f"The address is longer than {MAX_URL_BYTES} bytes."
-            return self._refuse(request, HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", sentence)
-        headers = scope["headers"]
-        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
-            sentence = f"The request has more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them."
-            return self._refuse(request, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", sentence)
-        return None
+        await self._app(scope, receive, send_with_headers)
 
     def _set(self, headers: MutableHeaders) -> None:
         headers["X-Content-Type-Options"] = "nosniff"
@@ -71,6 +57,31 @@ class SecurityHeaders:
         headers.setdefault("Cache-Control", "no-store")
         if self._https_only:
             headers["Strict-Transport-Security"] = f"max-age={_A_YEAR_S}"
+
+
+class Bounds:
+    """Refuses oversized addresses and headers before anything inside looks at them."""
+
+    def __init__(self, app: ASGIApp, refuse: Refuse) -> None:
+        self._app = app
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """The refusal of a request that is out of bounds."""
+        request = Request(scope)
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
+            sentence = f"The address is longer than {MAX_URL_BYTES} bytes."
+            return self._refuse(request, HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", sentence, _CLOSE)
+        headers = scope["headers"]
+        if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+            sentence = f"The request has more than {MAX_HEADERS} headers or {MAX_HEADER_BYTES} bytes of them."
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            return self._refuse(request, status, "headers_too_large", sentence, _CLOSE)
+        return None
 
 
 class Origins:
@@ -99,6 +110,15 @@ class Origins:
 
     def _allowed(self, origin: str) -> bool:
         return origin in self._listed or (self._pattern is not None and self._pattern.fullmatch(origin) is not None)
+
+
+def from_page(request: Request) -> bool:
+    """True if a script of a web page may read the answer to a request that is no GET.
+
+    Every browser sends Origin with it (Fetch standard, "append a request Origin header"), and no script can leave it
+    out; on https also Sec-Fetch-Site. Programs send neither.
+    """
+    return "origin" in request.headers or "sec-fetch-site" in request.headers
 
 
 def allow_origins(app: FastAPI, settings: TokenSettings, methods: list[str]) -> None:

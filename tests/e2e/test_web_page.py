@@ -21,6 +21,7 @@ from horarium.university import generate_university
 from schemas.problem.model import Class, Course, Problem
 from schemas.timetable import Timetable
 from services.api.seed import seed_demo
+from services.runtime.tokens import COOKIE
 from tests.e2e.browser import PATIENCE_MS, Scheme, Visit, chromium, visit
 from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for
 from tests.e2e.kafka_writing import publish_request
@@ -354,6 +355,55 @@ def test_every_end_is_told_with_what_to_do(site: Site) -> None:
         expect(outcome).to_contain_text("The time limit ended the job")
         expect(outcome).to_contain_text("The best timetable found until then is kept.")
         page.unroute_all()
+
+
+def test_files_are_had_after_a_page_was_read_for_long(site: Site) -> None:
+    """The access cookie is gone after a quarter of an hour; an idle page has had no reason to renew it."""
+    with visit(site.browser, site.url) as visitor:
+        visitor.expect(401)
+        page = visitor.page
+        sign_in(page)
+        show(page, f"/jobs/{site.finished.job_id}/variants/1")
+        expect(page.locator(".meeting").first).to_be_visible()
+        page.get_by_role("button", name="Export").click()
+        dialog = page.get_by_role("dialog", name="Export")
+        page.context.clear_cookies(name=COOKIE)
+        with page.expect_download() as download:
+            dialog.get_by_role("link", name="CSV").first.click()
+        assert download.value.path().read_text().startswith("course,")
+        page.context.clear_cookies(name=COOKIE)
+        with page.context.expect_page() as opened:
+            dialog.get_by_role("link", name="Printable page").first.click()
+        expect(opened.value.locator("table").first).to_be_visible()
+        opened.value.close()
+        dialog.get_by_role("button", name="Close").click()
+        show(page, "/new")
+        expect(page.locator(".choice").first).to_be_visible()
+        page.context.clear_cookies(name=COOKIE)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV templates").click()
+        assert download.value.path().read_bytes().startswith(b"PK")
+        page.context.clear_cookies()
+        page.get_by_role("link", name="CSV templates").click()
+        expect(page.get_by_role("heading", name="Sign in to Horarium")).to_be_visible()
+
+
+def test_a_script_in_the_page_gets_no_token(site: Site) -> None:
+    """Not even one that signs in, or renews, as the page does."""
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        sign_in(page)
+        told = page.evaluate(
+            """async ([email, password]) => {
+              const post = (path, body) => fetch(path, { method: "POST", body: body && JSON.stringify(body),
+                headers: { "Content-Type": "application/json", "X-Requested-With": "x" } }).then((a) => a.json());
+              const answers = [await post("/api/auth/login", { email, password }), await post("/api/auth/refresh")];
+              return [...answers, document.cookie];
+            }""",
+            [EMAIL, PASSWORD],
+        )
+    assert [answer["access_token"] for answer in told[:2]] == [None, None]
+    assert told[2] == ""
 
 
 def test_the_arithmetic_of_a_week(site: Site) -> None:

@@ -3,7 +3,8 @@
 Owns the cookies. Must not know how tokens are made or passwords are hashed.
 
 Browsers get two cookies that no script can read: the access token, sent with everything, and the refresh token, sent to
-these routes only. Programs use the access token that a sign-in answers with, or exchange an API token for one.
+these routes only; the answers' bodies hold neither. Programs use the access token that a sign-in answers with, or
+exchange an API token for one.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from services.api.refusals import Refusal
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import good_password, read_json
 from services.api.settings import ApiSettings
-from services.api.sign_in import SignIns
+from services.api.sign_in import SignIns, no_longer
 from services.api.store.accounts import Account, Accounts
 from services.api.store.sessions import Session, Sessions
 from services.api.uploads import Uploads
 from services.runtime.tokens import COOKIE, Principal, issue
+from services.runtime.web import from_page
 
 PREFIX = "/api/auth"
 REFRESH_COOKIE = "horarium_refresh"
@@ -42,15 +44,24 @@ def auth_routes(
     viewer = Depends(access.viewer)
     cookies = _Cookies(settings)
 
-    def signed_in(response: Response, session: Session) -> SignedIn:
+    def signed_in(request: Request, response: Response, session: Session) -> SignedIn:
         token = issue(session.principal, settings.keys, settings.access_token_lifetime)
         cookies.set(response, token, session)
-        return SignedIn(access_token=token, expires_in=settings.access_token_lifetime_s)
+        # A script that got into a page could carry it away; in the cookie it is of use in that page only.
+        told = None if from_page(request) else token
+        return SignedIn(access_token=told, expires_in=settings.access_token_lifetime_s)
+
+    async def begun(request: Request, account: Account) -> Session:
+        session = await sessions.begin(account, _user_agent(request))
+        if session is None:
+            raise no_longer()
+        return session
 
     @router.post(
         "/login",
         summary="Sign in",
-        description="Sets HttpOnly cookies for browsers; programs send the access token as `Authorization: Bearer`."
+        description="Browsers get HttpOnly cookies and no token in the body; programs send the access token as"
+        " `Authorization: Bearer`."
         " After several wrong passwords the next attempt has to wait, longer and longer.",
         openapi_extra={**json_body(SignIn), "security": []},
         responses=refusals(401, 403, 408, 413, 415, 422, 429),
@@ -60,7 +71,7 @@ def auth_routes(
         given = await read_json(request, uploads, SignIn)
         account = await sign_ins.check(request, given.email, given.password)
         request.state.user_id, request.state.organization_id = account.user_id, account.organization_id
-        return signed_in(response, await sessions.begin(_principal(account), _user_agent(request)))
+        return signed_in(request, response, await begun(request, account))
 
     @router.post(
         "/refresh",
@@ -79,7 +90,7 @@ def auth_routes(
             raise refusal
         request.state.user_id = session.principal.user_id
         request.state.organization_id = session.principal.organization_id
-        return signed_in(response, session)
+        return signed_in(request, response, session)
 
     @router.post(
         "/logout",
@@ -112,7 +123,7 @@ def auth_routes(
     @router.post(
         "/password",
         summary="Change one's own password",
-        description="Ends every session of the user; the answer begins a new one.",
+        description="Ends every session of the user and revokes every API token; the answer begins a new session.",
         openapi_extra=json_body(NewPassword),
         responses=refusals(408, 413, 415, 422, 429),
     )
@@ -120,8 +131,10 @@ def auth_routes(
         given = await read_json(request, uploads, NewPassword)
         account = await sign_ins.check(request, caller.email, given.current_password)
         good_password(given.new_password, account.email, "/new_password")
-        await accounts.set_password(account.user_id, await passwords.hash(given.new_password), sign_out=True)
-        return signed_in(response, await sessions.begin(_principal(account), _user_agent(request)))
+        changed = await accounts.set_password(account, await passwords.hash(given.new_password), sign_out=True)
+        if changed is None:
+            raise no_longer()
+        return signed_in(request, response, await begun(request, changed))
 
     @router.get("/me", summary="Who is signed in")
     async def me(caller: Principal = viewer) -> Me:
@@ -171,10 +184,6 @@ class _Cookies:
         response = Response()
         response.delete_cookie(REFRESH_COOKIE, path=PREFIX, httponly=True, samesite="strict", secure=self._secure)
         return response.headers["set-cookie"]
-
-
-def _principal(account: Account) -> Principal:
-    return Principal(account.user_id, account.organization_id, account.role, account.email)
 
 
 def _user_agent(request: Request) -> str:

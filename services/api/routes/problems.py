@@ -59,7 +59,7 @@ def problem_routes(access: Access, problems: Problems, uploads: Uploads, childre
         openapi_extra=problem_body(),
         responses={
             200: {"model": ProblemAnswer, "description": "The organisation has this content already."},
-            **refusals(408, 409, 413, 415, 422),
+            **refusals(408, 409, 413, 415, 422, 429),
         },
     )
     async def upload(
@@ -78,7 +78,7 @@ def problem_routes(access: Access, problems: Problems, uploads: Uploads, childre
                 stored = await problems.find(caller.organization_id, body.sha256, format)
             if stored is None:
                 try:
-                    read = await children.run(read_upload, body.content, format)
+                    read = await children.run(caller.organization_id, read_upload, body.content, format)
                 except InvalidProblemError as error:
                     raise invalid_body(error.findings, error.total, "invalid_problem") from error
                 stored, created = await problems.add(caller, read, query.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from schemas.problem.findings import Finding, InvalidInputError
 from schemas.problem.nesting import require_shallow
@@ -44,9 +44,9 @@ async def read_json(request: Request, uploads: Uploads, model: type[M]) -> M:
         ) from error
 
 
-def good_password(password: str, email: str, pointer: str) -> None:
+def good_password(password: SecretStr, email: str, pointer: str) -> None:
     """Raise Refusal (422) for a new password that is too easy to guess; `pointer` is its place in the body."""
-    wrong = weakness(password, email)
+    wrong = weakness(password.get_secret_value(), email)
     if wrong is not None:
         raise invalid_body([Finding("weak_password", pointer, wrong)], 1)
 

@@ -43,12 +43,12 @@ def template_routes(access: Access, children: ChildProcesses) -> APIRouter:
         responses={
             200: {"description": "The file.", "content": {kind: {} for _, kind in _TEMPLATES.values()}},
             304: {"description": "The caller has it already."},
-            **refusals(422),
+            **refusals(422, 429),
         },
     )
-    async def get_template(name: TemplateName, request: Request, _: Principal = viewer) -> Response:
+    async def get_template(name: TemplateName, request: Request, caller: Principal = viewer) -> Response:
         make, kind = _TEMPLATES[name]
-        content = await children.run(make)
+        content = await children.run(caller.organization_id, make)
         etag = f'"{hashlib.sha256(content).hexdigest()}"'
         return download(request, etag, content, kind, name.value)
 

@@ -92,7 +92,7 @@ def timetable_routes(
         require_json(request)
         idempotency = idempotency_key(request)
         async with uploads.receive(request) as body:
-            asked, problem = await _read(body, children)
+            asked, problem = await _read(body, children, caller.organization_id)
         wanted = Wanted(
             problem=problem,
             options=asked.options(),
@@ -194,17 +194,17 @@ def timetable_routes(
     return router
 
 
-async def _read(body: Body, children: ChildProcesses) -> tuple[GenerateRequest, UUID | ReadProblem]:
-    """The request and its problem: the id of a stored one, or one to be stored. Raises Refusal (422, 503)."""
+async def _read(body: Body, children: ChildProcesses, whose: UUID) -> tuple[GenerateRequest, UUID | ReadProblem]:
+    """The request and its problem: the id of a stored one, or one to be stored. Raises Refusal (422, 429, 503)."""
     problem: ReadProblem | None = None
     try:
         if isinstance(body.content, Path) or body.size > _PARSED_HERE_BYTES:
-            asked, problem = await children.run(read_request, body.content)
+            asked, problem = await children.run(whose, read_request, body.content)
         else:
             asked = parse_request(body.content)
             if asked.problem is not None:
                 # Even a small problem may be laborious to check.
-                asked, problem = await children.run(read_request, body.content)
+                asked, problem = await children.run(whose, read_request, body.content)
     except InvalidProblemError as error:
         raise invalid_body(error.findings, error.total, "invalid_problem") from error
     except InvalidInputError as error:

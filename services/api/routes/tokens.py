@@ -18,8 +18,8 @@ from services.api.bodies import ApiTokenAnswer, ApiTokenList, MadeApiToken, NewA
 from services.api.refusals import Refusal, not_found
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import read_json
-from services.api.sign_in import SignIns
-from services.api.store.tokens import MAX_PER_USER, ApiToken, ApiTokens, TooManyTokensError
+from services.api.sign_in import SignIns, no_longer
+from services.api.store.tokens import MAX_PER_USER, ApiToken, ApiTokens, NoLongerError, TooManyTokensError
 from services.api.uploads import Uploads
 from services.runtime.access import Role, may
 from services.runtime.tokens import Principal
@@ -41,13 +41,13 @@ def token_routes(access: Access, tokens: ApiTokens, sign_ins: SignIns, uploads: 
         given = await read_json(request, uploads, NewApiToken)
         account = await sign_ins.check(request, caller.email, given.password)
         try:
-            made, token = await tokens.make(
-                account.user_id, account.organization_id, given.name, timedelta(days=given.days)
-            )
+            made, token = await tokens.make(account, given.name, timedelta(days=given.days))
         except TooManyTokensError as error:
             raise Refusal(
                 HTTPStatus.CONFLICT, "too_many_tokens", f"A user has at most {MAX_PER_USER} tokens. Revoke one first."
             ) from error
+        except NoLongerError as error:
+            raise no_longer() from error
         return MadeApiToken(token=token, **_shown(made))
 
     @router.get("", summary="API tokens that work: one's own, for an admin the organisation's", responses=refusals(422))

@@ -65,8 +65,8 @@ def user_routes(access: Access, accounts: Accounts, passwords: Passwords, upload
     @router.patch(
         "/{user_id}",
         summary="Change a user's role or password, disable or enable",
-        description="Who is disabled or gets a password is signed out everywhere: no later than when the present access"
-        " token expires. A new role is in the next one. The last admin stays.",
+        description="Who is disabled or gets a password is signed out everywhere: sessions and API tokens end, an"
+        " access token works until it expires. A new role is in the next one. The last admin stays.",
         openapi_extra=json_body(UserChanges),
         responses=refusals(404, 408, 409, 413, 415, 422),
     )

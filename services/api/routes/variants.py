@@ -64,7 +64,7 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
                 "content": {media_type.partition(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
             },
             304: {"description": "The caller has it already."},
-            **refusals(404, 406, 410, 422),
+            **refusals(404, 406, 410, 422, 429),
         },
     )
     async def get_variant(
@@ -114,7 +114,9 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
                 f"A .ctt solution exists for problems sent as .ctt; this one is '{problem.format}'. Ask for XML.",
             )
         try:
-            return await children.run(render, rendering, problem.format, problem.content_zstd, stored)
+            return await children.run(
+                caller.organization_id, render, rendering, problem.format, problem.content_zstd, stored
+            )
         except InvalidInputError as error:
             raise invalid_body(error.findings, error.total) from error
 

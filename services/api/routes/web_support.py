@@ -45,7 +45,7 @@ def web_support_routes(access: Access, jobs: Jobs, results: Results, children: C
         headers = {"ETag": f'"{digest}-{_VERSION}"', "Cache-Control": "private, no-cache"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        content = await children.run(write_directory, problem.format, problem.content_zstd)
+        content = await children.run(caller.organization_id, write_directory, problem.format, problem.content_zstd)
         return Response(content, media_type="application/json", headers=headers)
 
     return router

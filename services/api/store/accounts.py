@@ -6,7 +6,7 @@ the others: the last admin can be neither disabled nor given another role.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas.tables import organizations, users
 from services.api.cursors import Position
+from services.api.store import signing_out
 from services.api.store.limits import lock
-from services.api.store.sessions import end_sessions
 from services.runtime.access import Role
 
 
@@ -101,7 +101,7 @@ class Accounts:
     async def change(self, organization_id: UUID, user_id: UUID, changes: Changes) -> Account | None:
         """The user after the change; None if the organisation has no such user. Raises LastAdminError.
 
-        Who is disabled or gets another password is signed out everywhere.
+        Who is disabled or gets another password is signed out everywhere: sessions and API tokens have ended.
         """
         async with self._engine.begin() as connection:
             await lock(connection, organization_id)  # two admins that demote each other: one of them finds it too late
@@ -117,22 +117,46 @@ class Accounts:
             if row is None:
                 return None
             if changes.disabled or changes.password_hash is not None:
-                await end_sessions(connection, user_id)
+                await _sign_out(connection, user_id)
             if (changes.disabled or changes.role is not None) and not await _has_admin(connection, organization_id):
                 raise LastAdminError
             return _account(row)
 
-    async def set_password(self, user_id: UUID, password_hash: str, *, sign_out: bool) -> None:
-        """Another hash for the user: of a new password, or of the same with newer parameters."""
+    async def set_password(self, account: Account, password_hash: str, *, sign_out: bool) -> Account | None:
+        """The account with another hash: of a new password, or of the same with newer parameters.
+
+        None, and nothing is changed, if the password that the account was read with is no longer the user's.
+        """
         async with self._engine.begin() as connection:
-            await _set(connection, users.c.id == user_id, password_hash=password_hash)
+            if not await still_may_sign_in(connection, account):
+                return None
+            await _set(connection, users.c.id == account.user_id, password_hash=password_hash)
             if sign_out:
-                await end_sessions(connection, user_id)
+                await _sign_out(connection, account.user_id)
+        return replace(account, password_hash=password_hash)
 
     async def _one(self, condition: ColumnElement[bool]) -> Account | None:
         async with self._engine.connect() as connection:
             row = (await connection.execute(_accounts().where(condition))).one_or_none()
         return None if row is None else _account(row)
+
+
+async def still_may_sign_in(connection: AsyncConnection, account: Account) -> bool:
+    """True if the user's password is still the one that the account was read with, and the user not disabled.
+
+    Until the transaction ends nobody changes either: what is made in it is found by whoever ends everything then.
+    """
+    query = select(users.c.id).where(
+        users.c.id == account.user_id,
+        users.c.password_hash == account.password_hash,
+        users.c.disabled_at.is_(None),
+    )
+    return (await connection.execute(query.with_for_update(key_share=True))).first() is not None
+
+
+async def _sign_out(connection: AsyncConnection, user_id: UUID) -> None:
+    for statement in signing_out.everywhere(user_id):
+        await connection.execute(statement)
 
 
 async def _set(connection: AsyncConnection, which: ColumnElement[bool], **values: Any) -> None:

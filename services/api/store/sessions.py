@@ -23,6 +23,7 @@ from sqlalchemy import Row, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas.tables import refresh_tokens, users
+from services.api.store.accounts import Account, still_may_sign_in
 from services.runtime.tokens import Principal
 
 log = structlog.get_logger(__name__)
@@ -49,13 +50,16 @@ class Sessions:
         self._engine = engine
         self._lifetime = lifetime
 
-    async def begin(self, principal: Principal, user_agent: str) -> Session:
-        """A new session, after a sign-in."""
+    async def begin(self, account: Account, user_agent: str) -> Session | None:
+        """A new session, after a sign-in; None if the user's password was changed, or the user disabled, since then."""
         token = secrets.token_urlsafe(32)
         async with self._engine.begin() as connection:
+            if not await still_may_sign_in(connection, account):
+                return None
             expires_at = await _add(
-                connection, token, uuid4(), principal.user_id, user_agent, func.now() + self._lifetime
+                connection, token, uuid4(), account.user_id, user_agent, func.now() + self._lifetime
             )
+        principal = Principal(account.user_id, account.organization_id, account.role, account.email)
         return Session(principal, token, expires_at)
 
     async def renew(self, token: str, user_agent: str) -> Session | None:
@@ -91,15 +95,6 @@ class Sessions:
             )
             if family is not None:
                 await _revoke(connection, family)
-
-
-async def end_sessions(connection: AsyncConnection, user_id: UUID) -> None:
-    """End every session of a user: the password or the right to sign in has changed."""
-    await connection.execute(
-        update(refresh_tokens)
-        .where(refresh_tokens.c.user_id == user_id, refresh_tokens.c.revoked_at.is_(None))
-        .values(revoked_at=func.now())
-    )
 
 
 async def _found(connection: AsyncConnection, token: str) -> Row[tuple[object, ...]] | None:

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas.tables import api_tokens, users
+from services.api.store.accounts import Account, still_may_sign_in
 from services.runtime.tokens import API_TOKEN_PREFIX, Principal
 
 MAX_PER_USER = 20
@@ -40,6 +41,10 @@ class ApiToken:
 
 class TooManyTokensError(Exception):
     """The user has as many working tokens as anybody may have."""
+
+
+class NoLongerError(Exception):
+    """Whoever asks has another password by now, or may not sign in any more."""
 
 
 class ApiTokens:
@@ -67,13 +72,18 @@ class ApiTokens:
                 )
         return Principal(row.id, row.organization_id, row.role, row.email)
 
-    async def make(self, user_id: UUID, organization_id: UUID, name: str, lifetime: timedelta) -> tuple[ApiToken, str]:
-        """A new token of the user, and the token itself, which nobody can learn again. Raises TooManyTokensError."""
+    async def make(self, account: Account, name: str, lifetime: timedelta) -> tuple[ApiToken, str]:
+        """A new token of the user, and the token itself, which nobody can learn again.
+
+        Raises TooManyTokensError, or NoLongerError if the user's password was changed, or the user disabled, since the
+        account was read.
+        """
         async with self._engine.begin() as connection:
             # One maker at a time, so that the bound is exact.
-            await connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
-            made = await add_token(connection, user_id, name, lifetime)
-            row = (await connection.execute(_of(organization_id).where(api_tokens.c.id == made[0]))).one()
+            if not await still_may_sign_in(connection, account):
+                raise NoLongerError
+            made = await add_token(connection, account.user_id, name, lifetime)
+            row = (await connection.execute(_of(account.organization_id).where(api_tokens.c.id == made[0]))).one()
         return _told(row), made[1]
 
     async def of(self, organization_id: UUID, user_id: UUID | None) -> list[ApiToken]:

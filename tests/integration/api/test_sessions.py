@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from services.api.passwords import hash_password
 from services.api.routes.auth import REFRESH_COOKIE
+from services.api.store.accounts import Accounts, Changes
 from services.api.store.failures import FREE_FOR_ACCOUNT
+from services.api.store.sessions import Sessions
+from services.api.store.tokens import ApiTokens, NoLongerError
 from services.runtime.tokens import COOKIE
 from tests.integration.api.conftest import PASSWORD, RunningApi, refused
 
@@ -74,6 +81,32 @@ def test_the_refresh_cookie_goes_nowhere_but_to_sign_in_and_no_script_reads_it(a
     assert "samesite=strict" in cookie
     assert f"path={PATH};" in cookie + ";"
     assert refresh_token(answer) not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "OWN"}, {"Sec-Fetch-Site": "none"}])
+def test_no_answer_gives_a_token_to_a_script_of_the_page(api: RunningApi, email: str, headers: dict[str, str]) -> None:
+    """What got into a page can call everything in its user's name, but carries no key away."""
+    headers = {name: value.replace("OWN", api.url) for name, value in headers.items()}
+    bodies = {"login": {"email": email, "password": PASSWORD}, "refresh": None}
+    bodies["password"] = {"current_password": PASSWORD, "new_password": PASSWORD * 2}
+    with httpx.Client(base_url=api.url, headers=headers) as page:
+        for path, body in bodies.items():
+            # What a script would try next to look like a program.
+            answer = page.post(f"{PATH}/{path}", json=body, headers={"X-Requested-With": "x", "User-Agent": "curl/8"})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["access_token"] is None
+            secrets = [page.cookies[COOKIE], page.cookies[REFRESH_COOKIE]]
+            assert not any(secret in answer.text for secret in secrets)
+            assert page.get(f"{PATH}/me").status_code == 200
+
+
+def test_a_program_gets_its_token_in_the_body(api: RunningApi, email: str) -> None:
+    with httpx.Client(base_url=api.url) as program:
+        signed_in = sign_in(program, email)
+        renewed = program.post(f"{PATH}/refresh", headers={"X-Requested-With": "x"})
+        for answer in (signed_in, renewed):
+            bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            assert httpx.get(f"{api.url}{PATH}/me", headers=bearer).status_code == 200
 
 
 def test_only_a_hash_of_a_refresh_token_is_kept(api: RunningApi, browser: httpx.Client) -> None:
@@ -156,6 +189,52 @@ def test_a_new_password_ends_the_other_sessions(api: RunningApi, browser: httpx.
     refused(renew(api, elsewhere), 401, "session_ended")
     refused(sign_in(browser, email), 401, "wrong_credentials")
     assert sign_in(browser, email, PASSWORD * 2).status_code == 200
+
+
+def a_key(browser: httpx.Client) -> dict[str, str]:
+    """An API token of whoever is signed in, as headers."""
+    made = browser.post("/api/tokens", json={"name": "k", "password": PASSWORD})
+    assert made.status_code == 201, made.text
+    return {"Authorization": f"Bearer {made.json()['token']}"}
+
+
+def test_a_new_password_revokes_the_users_keys_and_nobody_elses(
+    api: RunningApi, browser: httpx.Client, admin: httpx.Client
+) -> None:
+    """Whoever knew the old password may have made one."""
+    intruders, others = a_key(browser), a_key(admin)
+    assert httpx.get(f"{api.url}/api/timetables", headers=intruders).status_code == 200
+    changed = browser.post(f"{PATH}/password", json={"current_password": PASSWORD, "new_password": PASSWORD * 2})
+    assert changed.status_code == 200
+    refused(httpx.get(f"{api.url}/api/timetables", headers=intruders), 401, "unauthorized")
+    refused(httpx.post(f"{api.url}{PATH}/token", headers=intruders), 401, "unauthorized")
+    assert browser.get("/api/tokens").json()["items"] == []
+    assert httpx.get(f"{api.url}/api/timetables", headers=others).status_code == 200
+
+
+def test_a_sign_in_that_began_before_a_reset_gets_no_session(api: RunningApi, email: str) -> None:
+    """The old password is being checked, the new one is stored, and only then would the session begin."""
+    url = api.addresses.database_url
+
+    async def race() -> tuple[object, object, object]:
+        engine = create_async_engine(url)
+        accounts, sessions, tokens = Accounts(engine), Sessions(engine, timedelta(hours=1)), ApiTokens(engine)
+        checked = await accounts.by_email(email)
+        assert checked is not None
+        reset = Changes(password_hash=hash_password(PASSWORD * 2))
+        assert await accounts.change(checked.organization_id, checked.user_id, reset)
+        session = await sessions.begin(checked, "")
+        own = await accounts.set_password(checked, hash_password("the intruder's"), sign_out=True)
+        try:
+            token: object = await tokens.make(checked, "k", timedelta(days=1))
+        except NoLongerError:
+            token = None
+        await engine.dispose()
+        return session, own, token
+
+    assert asyncio.run(race()) == (None, None, None)
+    with httpx.Client(base_url=api.url) as client:
+        assert sign_in(client, email, PASSWORD * 2).status_code == 200
 
 
 def test_after_wrong_passwords_the_right_one_has_to_wait_too_and_others_do_not(

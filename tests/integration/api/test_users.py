@@ -10,7 +10,7 @@ import pytest
 
 from services.api.seed import seed_demo
 from tests.integration.api.conftest import PASSWORD, RunningApi, refused, requested
-from tests.integration.api.test_sessions import OWN_PAGE, a_user, refresh_token, renew, sign_in, sign_in_anew
+from tests.integration.api.test_sessions import OWN_PAGE, a_key, a_user, refresh_token, renew, sign_in, sign_in_anew
 
 
 def test_an_admin_adds_a_user_who_then_signs_in(api: RunningApi, admin: httpx.Client) -> None:
@@ -70,6 +70,7 @@ def test_a_disabled_user_is_out_and_comes_back_when_enabled(api: RunningApi, adm
         refused(sign_in(browser, user["email"]), 403, "user_disabled")
         refused(sign_in(browser, user["email"], "wrong"), 401, "wrong_credentials")
         assert admin.patch(f"/api/users/{user['id']}", json={"disabled": False}).json()["disabled_at"] is None
+        refused(httpx.get(f"{api.url}/api/timetables", headers=bearer), 401, "unauthorized")
         assert sign_in(browser, user["email"]).status_code == 200
 
 
@@ -87,8 +88,11 @@ def test_a_reset_password_signs_out_everywhere(api: RunningApi, admin: httpx.Cli
     user = a_user(admin)
     with httpx.Client(base_url=api.url) as browser:
         session = refresh_token(sign_in(browser, user["email"]))
+        browser.headers.update(OWN_PAGE)
+        key = a_key(browser)
         assert admin.patch(f"/api/users/{user['id']}", json={"password": PASSWORD + " new"}).status_code == 200
         refused(renew(api, session), 401, "session_ended")
+        refused(httpx.get(f"{api.url}/api/timetables", headers=key), 401, "unauthorized")
         refused(sign_in(browser, user["email"]), 401, "wrong_credentials")
         assert sign_in(browser, user["email"], PASSWORD + " new").status_code == 200
 

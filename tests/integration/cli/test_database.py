@@ -28,6 +28,56 @@ def test_a_database_is_migrated_and_a_user_added_twice_is_one_user(fresh_databas
         assert connection.execute(text("SELECT email, role FROM users")).all() == [("ada@uni.example", "admin")]
 
 
+def test_an_operator_who_gives_a_password_signs_the_user_out_everywhere(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    command = ("user", "add", "--database-url", url, "--email", "ada@uni.example", "--organization", "Uni")
+    assert run(*command, "--role", "admin", stdin="correct horse battery\n").exit_code == 0
+    assert run("user", "token", "--database-url", url, "ada@uni.example").exit_code == 0
+    engine = create_engine(url, poolclass=NullPool)
+    sessions = text(
+        "INSERT INTO refresh_tokens (token_sha256, family_id, user_id, successor_salt, expires_at, user_agent)"
+        " SELECT '\\x00', gen_random_uuid(), id, '\\x00', now() + interval '1 day', '' FROM users"
+    )
+    with engine.begin() as connection:
+        connection.execute(sessions)
+    working = text(
+        "SELECT (SELECT count(*) FROM refresh_tokens WHERE revoked_at IS NULL)"
+        " + (SELECT count(*) FROM api_tokens WHERE revoked_at IS NULL)"
+    )
+
+    def left() -> int:
+        with engine.connect() as connection:
+            return int(connection.scalar(working) or 0)
+
+    again = run(*command, stdin="correct horse battery\n")
+    assert (again.exit_code, left()) == (0, 2), "the same password once more is no reset"
+    assert "ended" not in again.output
+    reset = run(*command, stdin="another long password\n")
+    assert (reset.exit_code, left()) == (0, 0)
+    assert "have ended" in reset.output
+    assert "may sign in as admin of Uni" in reset.output, "without --role the role stays, and is told as it is"
+
+
+def test_an_operator_changes_a_role_and_is_told_who_is_disabled(fresh_database: FreshDatabase) -> None:
+    url = fresh_database()
+    add = ("user", "add", "--database-url", url, "--organization", "Uni", "--email")
+    password = "correct horse battery\n"
+    assert "as planner of Uni" in run(*add, "bob@uni.example", stdin=password).output
+    assert "as viewer of Uni" in run(*add, "bob@uni.example", "--role", "viewer", stdin=password).output
+    assert run(*add, "ada@uni.example", "--role", "admin", stdin=password).exit_code == 0
+    last = run(*add, "ada@uni.example", "--role", "planner", stdin="another long password\n")
+    assert (last.exit_code, "last admin" in last.stderr) == (2, True)
+    assert run("user", "disable", "--database-url", url, "bob@uni.example").exit_code == 0
+    told = run(*add, "bob@uni.example", stdin="another long password\n").output
+    assert "may sign in" not in told
+    assert "horarium user enable bob@uni.example" in told
+    listed = run("user", "list", "--database-url", url, "Uni").stdout
+    assert [line.split()[:2] for line in sorted(listed.splitlines())] == [
+        ["ada@uni.example", "admin"],
+        ["bob@uni.example", "viewer"],
+    ]
+
+
 def test_a_user_of_another_organisation_is_refused(fresh_database: FreshDatabase) -> None:
     url = fresh_database()
     command = ("user", "add", "--database-url", url, "--email", "ada@uni.example")

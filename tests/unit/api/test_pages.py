@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -11,24 +12,24 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp
 
-from services.api.edge import RequestEdge
 from services.api.pages import CONTENT_TYPES, FOLDER, content_security_policy, page_files, page_routes
+from services.runtime.edge import RequestEdge
 from services.runtime.web import SecurityHeaders
 
 PROGRESS = "https://progress.example:8443"
 FILES = page_files()
 
 
-def _never(request: Request, status: HTTPStatus, code: str, detail: str) -> ASGIApp:
-    raise AssertionError(f"refused: {status} {code} {detail}")
+def _never(request: Request, status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str]) -> ASGIApp:
+    raise AssertionError(f"refused: {status} {code} {detail} {headers}")
 
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
     app = FastAPI()
     app.include_router(page_routes(PROGRESS + "/base"))
-    app.add_middleware(RequestEdge)
-    app.add_middleware(SecurityHeaders, refuse=_never, https_only=True)
+    app.add_middleware(RequestEdge, refuse=_never)
+    app.add_middleware(SecurityHeaders, https_only=True)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.example")
 
 

@@ -6,6 +6,9 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -16,9 +19,28 @@ from services.api.reading import InvalidRequestError, ReadProblem, read_request,
 from services.api.refusals import Refusal
 from services.api.work import ChildProcesses
 
+T = TypeVar("T")
 
-def a_pool(*, processes: int = 1, queue: int = 4, timeout_s: float = 30, memory_mib: int = 1024) -> ChildProcesses:
-    return ChildProcesses(processes, queue, timeout_s, memory_mib)
+
+class Pool:
+    """The processes as one organisation sees them."""
+
+    def __init__(self, children: ChildProcesses) -> None:
+        self._children = children
+        self._organization_id = uuid4()
+
+    async def run(self, work: Callable[..., T], *arguments: object) -> T:
+        return await self._children.run(self._organization_id, work, *arguments)
+
+    def another(self) -> Pool:
+        """The same processes as another organisation sees them."""
+        return Pool(self._children)
+
+
+def a_pool(
+    *, processes: int = 1, queue: int = 4, share: int = 100, timeout_s: float = 30, memory_mib: int = 1024
+) -> Pool:
+    return Pool(ChildProcesses(processes, queue, share, timeout_s, memory_mib))
 
 
 async def test_work_that_takes_too_long_is_killed() -> None:
@@ -52,6 +74,41 @@ async def test_more_callers_than_the_queue_holds_are_refused_at_once() -> None:
     with pytest.raises(Refusal, match="busy"):
         await pool.run(os.getpid)
     await asyncio.gather(*busy)
+
+
+async def test_one_organisation_leaves_room_for_others_and_they_do_not_wait_behind_it() -> None:
+    pool = a_pool(processes=1, queue=5, share=3)
+    other = pool.another()
+    await pool.run(os.getpid)
+    ended: list[str] = []
+
+    async def work(whose: Pool, name: str) -> None:
+        await whose.run(time.sleep, 0.2)
+        ended.append(name)
+
+    tasks = [asyncio.create_task(work(pool, f"one {n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Refusal) as refusal:
+        await pool.run(os.getpid)
+    assert (refusal.value.status, refusal.value.code) == (429, "organization_busy")
+    assert int(refusal.value.headers["Retry-After"]) > 0
+    tasks += [asyncio.create_task(work(other, f"other {n}")) for n in range(2)]
+    await asyncio.gather(*tasks)
+    # The first one was being worked on; from then on it is turn by turn.
+    assert ended == ["one 0", "other 0", "one 1", "other 1", "one 2"]
+    await pool.run(os.getpid)
+
+
+async def test_who_goes_away_while_waiting_gives_the_place_up() -> None:
+    pool = a_pool(processes=1, queue=5, share=2)
+    await pool.run(os.getpid)
+    tasks = [asyncio.create_task(pool.run(time.sleep, 0.2)) for _ in range(2)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.wait(tasks)
+    tasks = [asyncio.create_task(pool.run(time.sleep, 0.1)) for _ in range(2)]
+    await asyncio.gather(*tasks)
+    assert isinstance(await pool.run(os.getpid), int)
 
 
 async def test_findings_come_back_from_the_child() -> None:

@@ -1,6 +1,6 @@
 // Who is signed in. Owns the present user and what the role allows on this page (the server decides; the page only
-// hides what would be refused). Must not know how anything is shown. No token is ever in reach of this code: it is in
-// a cookie.
+// hides what would be refused). Must not know how anything is shown. No token is ever in reach of this code: the
+// server puts them into cookies only when a page asks.
 
 import { get, post } from "./api.js";
 import { forget, recall, remember } from "./storage.js";

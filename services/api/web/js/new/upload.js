@@ -5,6 +5,7 @@ import { request } from "../api.js";
 import { acceptList, uploadNames, uploadType } from "../capabilities.js";
 import { errorBox, findings } from "../dialogs.js";
 import { append, fill, h } from "../dom.js";
+import { fileLink } from "../files.js";
 import { icon } from "../icons.js";
 import { remember } from "../problems.js";
 import { bytes, many } from "../words.js";
@@ -35,11 +36,15 @@ export function dropZone(can, done, signal) {
       "p",
       { class: "hint" },
       "Starting from spreadsheets? ",
-      h("a", { href: "/api/problems/templates/problem.xlsx", download: true }, "Excel template"),
+      fileLink({ href: "/api/problems/templates/problem.xlsx", download: true }, untaken, "Excel template"),
       " · ",
-      h("a", { href: "/api/problems/templates/problem.zip", download: true }, "CSV templates"),
+      fileLink({ href: "/api/problems/templates/problem.zip", download: true }, untaken, "CSV templates"),
     );
   return h("div", { class: "upload" }, zone, templates, said);
+
+  function untaken(error) {
+    fill(said, errorBox(error));
+  }
 
   function onDrag(event) {
     if (![...event.dataTransfer.types].includes("Files")) return;

@@ -5,6 +5,7 @@ import { ApiError } from "../api.js";
 import { capabilities } from "../capabilities.js";
 import { errorBox, openDialog } from "../dialogs.js";
 import { fill, h } from "../dom.js";
+import { fileLink } from "../files.js";
 import { icon } from "../icons.js";
 
 /** A button that opens the choice; `selection()` gives `{kind, id, label}` of what is shown, or null; `lacks(format)` a
@@ -14,20 +15,26 @@ export function exportButton(jobId, variant, selection, lacks) {
 
   async function open() {
     const body = h("div", {}, h("p", { class: "hint" }, "Asking what this server writes …"));
-    openDialog("Export", body, { className: "export" });
+    const dialog = openDialog("Export", body, { className: "export" });
+    // Where the session has ended, the page asks to sign in.
+    window.addEventListener("horarium:view-left", () => dialog.close(), { once: true });
+    const said = h("div");
+    const failed = (error) => fill(said, errorBox(error));
     try {
       const can = await capabilities();
       const seen = selection();
       fill(
         body,
+        said,
         seen &&
           can.views.includes(seen.kind) &&
           section(
             `${seen.label} only`,
             can.exports.filter((format) => !format.wholeOnly),
             { [seen.kind]: seen.id },
+            failed,
           ),
-        section("The whole timetable", can.exports, {}),
+        section("The whole timetable", can.exports, {}, failed),
       );
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -35,7 +42,7 @@ export function exportButton(jobId, variant, selection, lacks) {
     }
   }
 
-  function section(title, formats, view) {
+  function section(title, formats, view, failed) {
     return h(
       "section",
       {},
@@ -60,14 +67,14 @@ export function exportButton(jobId, variant, selection, lacks) {
           return h(
             "li",
             {},
-            h(
-              "a",
+            fileLink(
               {
                 class: "export-link",
                 href: `/api/timetables/${jobId}/variants/${variant}?${query}`,
                 ...how,
                 dataset: { format: format.name },
               },
+              failed,
               icon("file"),
               h("span", { class: "strong" }, format.label),
               h("span", { class: "hint" }, format.use),

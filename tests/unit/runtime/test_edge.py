@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 
 import httpx
 import pytest
 import sqlalchemy.exc
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
+from prometheus_client import REGISTRY
 
-from services.api.edge import RequestEdge
 from services.api.refusals import Refusal, answer
 from services.api.settings import ApiSettings
-from services.runtime.web import MAX_HEADERS, MAX_URL_BYTES, Origins, SecurityHeaders, allow_origins
+from services.runtime.edge import add_edge
+from services.runtime.web import MAX_HEADERS, MAX_URL_BYTES, Origins
+from tests.unit.runtime.logs import written
 
 
 def settings(**given: object) -> ApiSettings:
@@ -21,17 +26,15 @@ def settings(**given: object) -> ApiSettings:
     return ApiSettings.model_validate({**needed, **given})
 
 
-def refuse(request: Request, status: HTTPStatus, code: str, sentence: str) -> JSONResponse:
-    return answer(request, Refusal(status, code, sentence))
+def refuse(request: Request, status: HTTPStatus, code: str, sentence: str, headers: Mapping[str, str]) -> JSONResponse:
+    return answer(request, Refusal(status, code, sentence, headers=headers))
 
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
     """An application with one route that works and two that do not; pages of one other origin may call it."""
     app = FastAPI()
-    app.add_middleware(RequestEdge)
-    allow_origins(app, settings(cors_origins="https://other.example"), ["GET"])
-    app.add_middleware(SecurityHeaders, refuse=refuse, https_only=True)
+    add_edge(app, settings(cors_origins="https://other.example"), refuse, ["GET"], routine=["/often"])
 
     @app.get("/works")
     async def works(request: Request) -> str:
@@ -44,6 +47,21 @@ def client() -> httpx.AsyncClient:
     @app.get("/away")
     async def away() -> None:
         raise sqlalchemy.exc.OperationalError("SELECT secret", {}, Exception("host 10.0.0.1 refused"))
+
+    @app.get("/often")
+    async def often(broken: bool = False) -> str:
+        if broken:
+            raise KeyError("a secret detail")
+        return "well"
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def frames() -> AsyncIterator[str]:
+            yield "data: 1\n\n"
+            await asyncio.sleep(0.3)
+            yield "data: 2\n\n"
+
+        return StreamingResponse(frames(), media_type="text/event-stream")
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.example")
 
@@ -76,6 +94,36 @@ async def test_a_correlation_id_that_does_not_fit_is_replaced(client: httpx.Asyn
     made = (await client.get("/works", headers={"X-Correlation-ID": given})).headers["x-correlation-id"]
     assert made != given
     assert len(made) == 36
+
+
+async def lines_of(client: httpx.AsyncClient, path: str) -> list[dict[str, object]]:
+    """The lines that a request leaves in the log."""
+    with written() as text:
+        await client.get(path, headers={"X-Correlation-ID": "abc-1"})
+    return [json.loads(line) for line in text.getvalue().splitlines() if "request_answered" in line]
+
+
+async def test_a_request_leaves_one_line_and_is_counted(client: httpx.AsyncClient) -> None:
+    labels = {"method": "GET", "route": "/broken", "status": "500"}
+    before = REGISTRY.get_sample_value("horarium_http_requests_total", labels) or 0
+    (line,) = await lines_of(client, "/broken")
+    assert (line["method"], line["route"], line["status"]) == ("GET", "/broken", 500)
+    assert line["correlation_id"] == "abc-1"
+    assert REGISTRY.get_sample_value("horarium_http_requests_total", labels) == before + 1
+
+
+async def test_what_every_page_asks_all_the_time_is_logged_only_when_it_fails(client: httpx.AsyncClient) -> None:
+    assert await lines_of(client, "/often") == []
+    assert len(await lines_of(client, "/often?broken=true")) == 1
+
+
+async def test_a_stream_counts_as_answered_when_it_begins(client: httpx.AsyncClient) -> None:
+    """It lasts as long as somebody looks on; that is no slowness of ours. The log tells how long it was."""
+    (line,) = await lines_of(client, "/stream")
+    lasted_s = float(str(line["duration_ms"])) / 1000
+    took = REGISTRY.get_sample_value("horarium_http_request_seconds_sum", {"method": "GET", "route": "/stream"})
+    assert took is not None
+    assert lasted_s - took > 0.25
 
 
 async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient) -> None:
@@ -114,6 +162,7 @@ async def test_an_address_or_headers_out_of_bounds_are_refused(
     assert answered.status_code == status
     assert answered.headers["content-type"] == "application/problem+json"
     assert answered.headers["x-content-type-options"] == "nosniff"
+    assert answered.json()["correlation_id"] == answered.headers["x-correlation-id"] != ""
 
 
 @pytest.mark.parametrize(
