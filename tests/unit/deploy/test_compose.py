@@ -16,6 +16,7 @@ import pytest
 from horarium.reference import SETTINGS, variables
 from services.solver.settings import SolverSettings
 from tests.unit.deploy.dockerfile import parse
+from tests.unit.deploy.proxies import caller
 from tests.unit.deploy.sources import DEPLOY, SERVICES, is_pinned, yaml_documents
 
 COMPOSE = DEPLOY / "compose"
@@ -39,9 +40,9 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def filled(value: Any) -> str:
-    """A value with the example's variables in it, and stand-ins for secrets."""
-    given = {name: ("s" * 48 if SECRET.search(name) else text) for name, text in example().items()}
+def filled(value: Any, **changed: str) -> str:
+    """A value with the example's variables in it, some of them changed, and stand-ins for secrets."""
+    given = {name: ("s" * 48 if SECRET.search(name) else text) for name, text in example().items()} | changed
     return _REFERENCE.sub(lambda found: given[found[1]], str(value))
 
 
@@ -147,6 +148,14 @@ def test_only_web_addresses_leave_this_machines_containers_and_only_on_loopback_
     for ports in published.values():
         for port in ports:
             assert filled(port).startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("service", ["api", "progress"])
+async def test_a_proxy_in_front_can_be_believed_who_calls_and_nobody_is_unasked(service: str) -> None:
+    given = container(service)["environment"]["FORWARDED_ALLOW_IPS"]
+    behind_a_proxy = filled(given, FORWARDED_ALLOW_IPS="172.16.0.0/12")
+    assert await caller(behind_a_proxy, "172.18.0.1", "203.0.113.9") == "203.0.113.9"
+    assert await caller(filled(given), "172.18.0.1", "203.0.113.9") == "172.18.0.1"
 
 
 def test_no_secret_is_in_any_file_and_none_has_a_default() -> None:

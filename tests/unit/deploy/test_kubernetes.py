@@ -7,6 +7,7 @@ import pytest
 
 from horarium.reference import SETTINGS, variables
 from services.runtime.settings import RuntimeSettings
+from services.runtime.tokens import TokenSettings
 from services.solver.settings import SolverSettings
 from tests.unit.deploy.kustomize import build, containers, pod_of, referenced
 from tests.unit.deploy.manifests import (
@@ -26,6 +27,7 @@ from tests.unit.deploy.manifests import (
     selects,
     workloads,
 )
+from tests.unit.deploy.proxies import caller
 from tests.unit.deploy.sources import SERVICES, is_pinned
 
 # --- valid ------------------------------------------------------------------------------------------------------------
@@ -154,12 +156,26 @@ def test_the_setup_job_knows_its_variables_and_its_name_carries_the_version(over
 def test_secrets_are_referred_to_and_stand_nowhere(overlay: str) -> None:
     assert not of_kind(overlay, "Secret")
     for settings in of_kind(overlay, "ConfigMap"):
-        assert settings["data"].keys() <= {name.upper() for name in RuntimeSettings.model_fields}
+        read_by_all = RuntimeSettings if settings["metadata"]["name"] != "horarium-web" else TokenSettings
+        assert settings["data"].keys() <= {name.upper() for name in read_by_all.model_fields}
         assert not settings["data"].keys() & SECRETS.keys()
     for workload in workloads(overlay):
         for container in containers(workload):
             for entry in container.get("env", []):
                 assert ("value" in entry) != (entry["name"] in SECRETS or "valueFrom" in entry), entry["name"]
+
+
+@each_overlay
+@pytest.mark.parametrize("service", ["api", "progress"])
+async def test_users_behind_the_ingress_are_told_apart(overlay: str, service: str) -> None:
+    """By address; else fifty wrong passwords by anybody would make everybody wait."""
+    [container] = containers(named(overlay, "Deployment", service))
+    believed = environment(overlay, container)["FORWARDED_ALLOW_IPS"]
+    for pod in ("10.244.3.7", "172.20.1.9", "192.168.140.2", "100.64.9.1", "fd00:10:244::7"):
+        assert await caller(believed, pod, "203.0.113.9") == "203.0.113.9", "the proxy is a pod"
+    # Whoever comes from elsewhere speaks for himself, and what he puts before the proxy's word changes nothing.
+    assert await caller(believed, "198.51.100.4", "203.0.113.9") == "198.51.100.4"
+    assert await caller(believed, "10.244.3.7", "192.0.2.1, 203.0.113.9") == "203.0.113.9"
 
 
 # --- living and dying -------------------------------------------------------------------------------------------------
