@@ -158,6 +158,18 @@ async def test_a_proxy_in_front_can_be_believed_who_calls_and_nobody_is_unasked(
     assert await caller(filled(given), "172.18.0.1", "203.0.113.9") == "172.18.0.1"
 
 
+def test_the_page_is_shown_at_the_address_that_may_read_live_progress() -> None:
+    """Browsers compare origins as text: a page at 127.0.0.1 is none of localhost's."""
+    page = filled(container("progress")["environment"]["CORS_ORIGINS"])
+    assert page == f"http://localhost:{example()['API_PORT']}"
+    text = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    section = text[text.index("### Docker Compose") : text.index("### Kubernetes")]
+    assert f"Page on `{page}`" in section
+    asked_of_a_proxy = {"COOKIE_SECURE", "PROGRESS_BASE_URL", "CORS_ORIGINS", "FORWARDED_ALLOW_IPS"}
+    assert asked_of_a_proxy <= set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    assert asked_of_a_proxy <= example().keys()
+
+
 def test_no_secret_is_in_any_file_and_none_has_a_default() -> None:
     assert {name for name, value in example().items() if SECRET.search(name) and value} == set()
     text = (COMPOSE / "compose.yaml").read_text()
