@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 CORRELATION_HEADER = "X-Correlation-ID"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET = frozenset({"/healthz", "/startz", "/readyz", "/metrics"})
 # nginx's number for a caller who went away before the answer; it is only ever logged.
 _CALLER_WENT_AWAY = 499
 

@@ -184,12 +184,16 @@ async def test_users_behind_the_ingress_are_told_apart(overlay: str, service: st
 @each_overlay
 @pytest.mark.parametrize("service", SERVICES)
 def test_only_a_dead_process_is_restarted(overlay: str, service: str) -> None:
-    """A broker, database or Redis that is away makes a pod unready, never dead: a solver would lose its searches."""
+    """A broker, database or Redis that is away leaves a pod alive: a solver would lose its searches."""
     [container] = containers(named(overlay, "Deployment", service))
     for probe in ("startupProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
-    # The readiness checks themselves give a dependency three seconds.
+    # Whoever has users answers them whatever is away: unready replicas would leave them to the ingress, which knows
+    # neither "unknown" nor when to try again, and what one lacks they all lack. The others' readiness has no users: it
+    # tells a rollout to wait until a new replica can work (ADR 0040).
+    path = "/startz" if service in {"api", "progress"} else "/readyz"
+    assert container["readinessProbe"]["httpGet"] == {"path": path, "port": "http"}
+    # The checks behind /readyz give a dependency three seconds.
     assert container["readinessProbe"]["timeoutSeconds"] > 3
     alive = container["livenessProbe"]
     assert alive["periodSeconds"] * alive["failureThreshold"] >= 60

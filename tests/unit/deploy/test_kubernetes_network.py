@@ -89,7 +89,7 @@ def test_the_ingress_shows_every_route_that_users_need_and_no_other(overlay: str
     for_users = set(urls(create_app(documentation_settings()).routes))
     assert {"/openapi.json", "/api/auth/login", "/api/problems", "/api/timetables/generate"} <= for_users
     assert backend("/api/progress/1/events") == "progress"
-    for url in ("/metrics", "/healthz", "/readyz"):
+    for url in ("/metrics", "/healthz", "/startz", "/readyz"):
         assert backend(url) is None, f"{url} is not for users"
     for url in for_users:
         assert backend(url) == "api", f"add {url} to deploy/k8s/base/ingress.yaml, or say why nobody needs it"
