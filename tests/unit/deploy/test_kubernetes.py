@@ -218,6 +218,24 @@ def test_a_solver_has_time_to_hand_its_searches_over(overlay: str) -> None:
 
 
 @each_overlay
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_rollout_ends_where_there_are_no_more_nodes_than_replicas(overlay: str, service: str) -> None:
+    """Before an old pod goes, a new one must have found a node; every node has an old one."""
+    deployment = named(overlay, "Deployment", service)
+    old = {**labels(deployment), "pod-template-hash": "old"}
+    new = {**labels(deployment), "pod-template-hash": "new"}
+    affinity = pod_of(deployment).get("affinity", {}).get("podAntiAffinity", {})
+    for term in affinity.get("requiredDuringSchedulingIgnoredDuringExecution", []):
+        assert term["topologyKey"] == "kubernetes.io/hostname"
+        # What the API server makes of these keys: the new pod's own values, as a requirement.
+        of_the_new = {key: new[key] for key in term.get("matchLabelKeys", [])}
+        avoided = {**term["labelSelector"]["matchLabels"], **of_the_new}
+        assert selects({"matchLabels": avoided}, new), "it does not keep replicas apart"
+        room = deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] > 0
+        assert room or not selects({"matchLabels": avoided}, old), "the new pod waits for ever"
+
+
+@each_overlay
 def test_disruption_budgets_cover_every_service_once_and_never_block_a_drain(overlay: str) -> None:
     budgets = of_kind(overlay, "PodDisruptionBudget")
     for service in SERVICES:
