@@ -14,8 +14,10 @@ from xml.etree import ElementTree
 import pytest
 
 from horarium.reference import SETTINGS, variables
+from services.runtime.tokens import TokenSettings
 from services.solver.settings import SolverSettings
 from tests.unit.deploy.dockerfile import parse
+from tests.unit.deploy.manifests import KAFKA_VARIABLES
 from tests.unit.deploy.proxies import caller
 from tests.unit.deploy.sources import DEPLOY, SERVICES, is_pinned, yaml_documents
 
@@ -24,10 +26,11 @@ FILE = yaml_documents(COMPOSE / "compose.yaml")[0]
 SERVERS = {"kafka", "postgres", "redis", "prometheus", "grafana"}
 ONE_SHOT = {"migrate", "topics"}
 # Read by the commands of the one-shot containers, not by a service.
-COMMAND_VARIABLES = {"migrate": {"DATABASE_URL"}, "topics": {"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REPLICATION_FACTOR"}}
+COMMAND_VARIABLES = {"migrate": {"DATABASE_URL"}, "topics": KAFKA_VARIABLES | {"KAFKA_REPLICATION_FACTOR"}}
 _REFERENCE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 
-SECRET = re.compile(r"_(PASSWORD|SECRET)$")
+# Made by make-env. What else is secret is somebody else's, and empty where he wants nothing.
+SECRET = re.compile(r"^(POSTGRES|REDIS|GRAFANA)_PASSWORD$|^JWT_SECRET$")
 
 
 def container(name: str) -> dict[str, Any]:
@@ -168,6 +171,25 @@ def test_the_page_is_shown_at_the_address_that_may_read_live_progress() -> None:
     asked_of_a_proxy = {"COOKIE_SECURE", "PROGRESS_BASE_URL", "CORS_ORIGINS", "FORWARDED_ALLOW_IPS"}
     assert asked_of_a_proxy <= set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
     assert asked_of_a_proxy <= example().keys()
+
+
+def test_keys_can_be_rotated_and_a_broker_of_ones_own_can_be_signed_in_to() -> None:
+    """By the env file alone."""
+    changed = {
+        "JWT_SECRETS_OLD": "o" * 32,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_USERNAME": "horarium",
+        "KAFKA_SASL_PASSWORD": "p" * 16,
+    }
+    for service in SERVICES:
+        given = {n.lower(): filled(text, **changed) for n, text in container(service)["environment"].items()}
+        settings = SETTINGS[service].model_validate(given)
+        assert settings.kafka_security_protocol == "SASL_SSL"
+        if isinstance(settings, TokenSettings):
+            assert [key.get_secret_value() for key in settings.keys.old] == ["o" * 32]
+    topics = {name: filled(text, **changed) for name, text in container("topics")["environment"].items()}
+    assert changed.items() - {("JWT_SECRETS_OLD", "o" * 32)} <= topics.items()
+    assert all("./authorities:/etc/horarium/authorities:ro" in container(name)["volumes"] for name in SERVICES)
 
 
 def test_no_secret_is_in_any_file_and_none_has_a_default() -> None:

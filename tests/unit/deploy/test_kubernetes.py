@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import kubernetes_validate  # type: ignore[import-untyped]  # carries no types
 import pytest
+from pydantic import ValidationError
 
 from horarium.reference import SETTINGS, variables
 from services.runtime.settings import RuntimeSettings
 from services.runtime.tokens import TokenSettings
 from services.solver.settings import SolverSettings
-from tests.unit.deploy.kustomize import build, containers, pod_of, referenced
+from tests.unit.deploy.kustomize import Manifest, build, containers, pod_of, referenced
 from tests.unit.deploy.manifests import (
     COMMAND_VARIABLES,
     CUSTOM,
     K8S,
+    KAFKA_VARIABLES,
+    OFFERED,
+    OPTIONAL_SECRETS,
     OVERLAYS,
+    SASL,
     SECRETS,
+    STAND_IN,
     VERSIONS,
     each_overlay,
     environment,
+    is_mounted,
     labels,
     manifests,
     mebibytes,
@@ -52,8 +59,9 @@ def test_the_validation_sees_a_slip() -> None:
         kubernetes_validate.validate(solver, VERSIONS[-1], strict=True)
 
 
-def test_every_file_belongs_to_an_overlay() -> None:
-    used = {path for overlay in OVERLAYS for path in referenced(K8S / "overlays" / overlay)}
+def test_every_file_belongs_to_an_overlay_or_is_offered() -> None:
+    kustomizations = [*(K8S / "overlays" / overlay for overlay in OVERLAYS), *(K8S / name for name in OFFERED)]
+    used = {path for folder in kustomizations for path in referenced(folder)}
     assert used == {path.resolve() for path in K8S.rglob("*") if path.is_file()}
 
 
@@ -107,7 +115,19 @@ def test_images_are_pinned_and_resources_bounded(overlay: str) -> None:
             for bound in ("requests", "limits"):
                 assert container["resources"][bound].keys() == {"cpu", "memory", "ephemeral-storage"}
         for volume in pod_of(workload).get("volumes", []):
-            assert "sizeLimit" in volume["emptyDir"]
+            # What is mounted is bounded, or comes from outside and may be missing.
+            assert (
+                "sizeLimit" in volume.get("emptyDir", {}) or (volume.get("configMap") or volume["secret"])["optional"]
+            )
+
+
+@each_overlay
+def test_every_mount_has_its_volume_and_only_the_temporary_one_is_written_to(overlay: str) -> None:
+    for workload in workloads(overlay):
+        volumes = {volume["name"] for volume in pod_of(workload)["volumes"]}
+        mounted = [mount for container in containers(workload) for mount in container["volumeMounts"]]
+        assert {mount["name"] for mount in mounted} == volumes
+        assert {mount["mountPath"] for mount in mounted if not mount.get("readOnly")} == {"/tmp"}  # noqa: S108
 
 
 @pytest.mark.parametrize(
@@ -147,9 +167,53 @@ def test_every_variable_is_a_setting_with_a_value_that_it_accepts(overlay: str, 
 def test_the_setup_job_knows_its_variables_and_its_name_carries_the_version(overlay: str) -> None:
     [job] = of_kind(overlay, "Job")
     for container in containers(job):
-        assert environment(overlay, container).keys() <= COMMAND_VARIABLES
+        assert environment(overlay, container, made=SASL).keys() <= COMMAND_VARIABLES
         assert container["command"][0] == "horarium"
         assert job["metadata"]["name"].endswith(container["image"].rpartition(":")[2].replace(".", "-"))
+
+
+@each_overlay
+def test_the_setup_job_reaches_the_broker_as_the_services_do(overlay: str) -> None:
+    """Else the services connect and the topics are never made."""
+
+    def to_the_broker(manifest: Manifest) -> dict[str, str]:
+        given = environment(overlay, containers(manifest)[0])
+        return {name: value for name, value in given.items() if name in KAFKA_VARIABLES}
+
+    [job] = of_kind(overlay, "Job")
+    assert containers(job)[0]["command"] == ["horarium", "topics", "apply"]
+    for service in SERVICES:
+        assert to_the_broker(named(overlay, "Deployment", service)) == to_the_broker(job)
+
+
+@each_overlay
+@pytest.mark.parametrize("service", ["api", "progress"])
+def test_a_former_key_still_verifies_where_its_secret_says_so(overlay: str, service: str) -> None:
+    [container] = containers(named(overlay, "Deployment", service))
+    assert environment(overlay, container, made=())["JWT_SECRET"] == STAND_IN
+    assert "JWT_SECRETS_OLD" not in environment(overlay, container, made=())
+    assert environment(overlay, container, made={"JWT_SECRETS_OLD"})["JWT_SECRETS_OLD"] == STAND_IN
+
+
+def test_in_production_the_broker_is_asked_who_it_is_and_told_who_we_are() -> None:
+    [container] = containers(named("production", "Deployment", "solver"))
+    given = environment("production", container)
+    settings = SolverSettings.model_validate({name.lower(): value for name, value in given.items()})
+    assert settings.kafka_security_protocol == "SASL_SSL"
+    assert settings.kafka_ssl_ca_file is not None
+    without = {name.lower(): value for name, value in environment("production", container, made=()).items()}
+    with pytest.raises(ValidationError, match="KAFKA_SASL_USERNAME is missing"):
+        SolverSettings.model_validate(without)
+
+
+@each_overlay
+def test_authorities_and_a_certificate_of_ours_have_a_place_in_every_pod(overlay: str) -> None:
+    """PostgreSQL's and Redis's files are named in their addresses, which are secrets."""
+    for workload in workloads(overlay):
+        for container in containers(workload):
+            assert is_mounted(container, "/etc/horarium/authorities/postgresql.pem")
+            if overlay == "production" and "KAFKA_BOOTSTRAP_SERVERS" in environment(overlay, container):
+                assert is_mounted(container, "/etc/horarium/kafka-client/tls.crt")
 
 
 @each_overlay
@@ -158,11 +222,12 @@ def test_secrets_are_referred_to_and_stand_nowhere(overlay: str) -> None:
     for settings in of_kind(overlay, "ConfigMap"):
         read_by_all = RuntimeSettings if settings["metadata"]["name"] != "horarium-web" else TokenSettings
         assert settings["data"].keys() <= {name.upper() for name in read_by_all.model_fields}
-        assert not settings["data"].keys() & SECRETS.keys()
+        assert not settings["data"].keys() & (SECRETS.keys() | OPTIONAL_SECRETS.keys())
     for workload in workloads(overlay):
         for container in containers(workload):
             for entry in container.get("env", []):
-                assert ("value" in entry) != (entry["name"] in SECRETS or "valueFrom" in entry), entry["name"]
+                secret = entry["name"] in SECRETS or entry["name"] in OPTIONAL_SECRETS
+                assert ("value" in entry) != (secret or "valueFrom" in entry), entry["name"]
 
 
 @each_overlay

@@ -10,7 +10,17 @@ from starlette.routing import Mount
 from horarium.reference import SETTINGS
 from services.api.app import create_app, documentation_settings
 from tests.unit.deploy.kustomize import containers
-from tests.unit.deploy.manifests import PORTS, each_overlay, environment, labels, named, of_kind, selects, workloads
+from tests.unit.deploy.manifests import (
+    PORTS,
+    broker_ports,
+    each_overlay,
+    environment,
+    labels,
+    named,
+    of_kind,
+    selects,
+    workloads,
+)
 
 
 def allowed(overlay: str, pod_labels: dict[str, str], direction: str) -> set[int | str]:
@@ -33,16 +43,20 @@ def test_everything_is_denied_that_is_not_allowed(overlay: str) -> None:
 @each_overlay
 def test_a_pod_reaches_exactly_the_servers_that_it_has_addresses_of(overlay: str) -> None:
     for workload in workloads(overlay):
-        given = {name for container in containers(workload) for name in environment(overlay, container)}
+        given: dict[str, set[str]] = {}
+        for container in containers(workload):
+            for name, value in environment(overlay, container).items():
+                given.setdefault(name, set()).add(value)
         wanted = {53} | {
             PORTS[server]
             for variable, server in (
                 ("DATABASE_URL", "postgresql"),
                 ("REDIS_URL", "redis"),
-                ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "tracing"),
             )
             if variable in given
         }
+        wanted |= {port for brokers in given.get("KAFKA_BOOTSTRAP_SERVERS", ()) for port in broker_ports(brokers)}
         assert allowed(overlay, labels(workload), "egress") == wanted, workload["metadata"]["name"]
 
 
