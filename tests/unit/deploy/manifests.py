@@ -18,11 +18,11 @@ K8S = DEPLOY / "k8s"
 OVERLAYS = ("dev", "production")
 # What no overlay uses, being an alternative to something or in need of a server that not everybody has. Together they
 # make one more installation to be checked.
-OFFERED = ("components/tracing",)
+OFFERED = ("components/ingress-nginx", "components/tracing")
 INSTALLATIONS = (*OVERLAYS, "offered")
 # preStop's sleep and matchLabelKeys of an affinity need 1.31; the newest is what the installed schemas know.
 VERSIONS = ("1.31", "1.37")
-CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule", "HTTPRoute"}
 SECRETS = {
     "DATABASE_URL": "horarium-database",
     "REDIS_URL": "horarium-redis",
