@@ -127,7 +127,7 @@ def test_every_mount_has_its_volume_and_only_the_temporary_one_is_written_to(ove
         volumes = {volume["name"] for volume in pod_of(workload)["volumes"]}
         mounted = [mount for container in containers(workload) for mount in container["volumeMounts"]]
         assert {mount["name"] for mount in mounted} == volumes
-        assert {mount["mountPath"] for mount in mounted if not mount.get("readOnly")} == {"/tmp"}  # noqa: S108
+        assert {mount["mountPath"] for mount in mounted if not mount.get("readOnly")} == {"/tmp"}  # noqa: S108  # inside the container
 
 
 @pytest.mark.parametrize(
