@@ -88,7 +88,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     access = Access(settings.keys, Origins(settings), tokens)
     sign_ins = SignIns(accounts, SignInFailures(engine), passwords)
     sessions = Sessions(engine, settings.session_lifetime)
-    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.work_queue)
+    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, at_once=settings.uploads_at_once)
     children = ChildProcesses(
         settings.work_processes, settings.work_queue, settings.work_timeout_s, settings.work_memory_mib
     )

@@ -52,12 +52,15 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
         default=MAX_PROBLEM_BYTES, ge=1024, le=MAX_PROBLEM_BYTES, description="A larger request body is refused."
     )
     body_timeout_s: float = Field(default=120.0, gt=0, le=3600, description="How long a request's body may take.")
+    uploads_at_once: int = Field(
+        default=16, ge=1, le=1000, description="Bodies of more than 1 MiB that may lie in the temporary directory."
+    )
     work_processes: int = Field(
         default=2, ge=1, le=32, description="Child processes that read problems and write exports."
     )
     work_queue: int = Field(default=32, ge=1, le=1000, description="Requests that may wait for a child process.")
     work_timeout_s: float = Field(default=60.0, gt=0, le=600, description="How long a child process may take.")
-    work_memory_mib: int = Field(default=4096, ge=512, description="Address space of a child process.")
+    work_memory_mib: int = Field(default=2048, ge=512, description="Address space of a child process.")
     relay_batch: int = Field(default=100, ge=1, le=1000, description="Events published per database transaction.")
     relay_poll_s: float = Field(default=1.0, gt=0, le=60, description="How often the outbox is read without a hint.")
     relay_publish_timeout_s: float = Field(

@@ -3,8 +3,8 @@
 /healthz: alive. /startz: takes requests. /readyz: its dependencies answer. /metrics: Prometheus.
 
 Owns probes, the span of each request, and the server's start. Liveness never asks a dependency: a broker's outage must
-not restart a solver in the middle of a solve. Nor does what a load balancer asks: while a server that all replicas share
-is away, each of them can still say so, and nobody else can (ADR 0040). Must not know any service's own routes.
+not restart a solver in the middle of a solve. Nor does what a load balancer asks: while a server that all replicas
+share is away, each of them can still say so, and nobody else can (ADR 0040). Must not know any service's own routes.
 """
 
 from __future__ import annotations

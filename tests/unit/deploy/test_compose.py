@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from horarium.reference import SETTINGS, variables
+from services.api.settings import ApiSettings
 from services.runtime.tokens import TokenSettings
 from services.solver.settings import SolverSettings
 from tests.unit.deploy.dockerfile import parse
@@ -27,6 +28,8 @@ SERVERS = {"kafka", "postgres", "redis", "prometheus", "grafana"}
 ONE_SHOT = {"migrate", "topics"}
 # Read by the commands of the one-shot containers, not by a service.
 COMMAND_VARIABLES = {"migrate": {"DATABASE_URL"}, "topics": KAFKA_VARIABLES | {"KAFKA_REPLICATION_FACTOR"}}
+# Beside what its children may take.
+OF_THE_SERVICE_MIB = 512
 _REFERENCE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 
 # Made by make-env. What else is secret is somebody else's, and empty where he wants nothing.
@@ -47,6 +50,16 @@ def filled(value: Any, **changed: str) -> str:
     """A value with the example's variables in it, some of them changed, and stand-ins for secrets."""
     given = {name: ("s" * 48 if SECRET.search(name) else text) for name, text in example().items()} | changed
     return _REFERENCE.sub(lambda found: given[found[1]], str(value))
+
+
+def memory_mib(spec: dict[str, Any]) -> int:
+    number = filled(spec["deploy"]["resources"]["limits"]["memory"])
+    return int(number[:-1]) * {"m": 1, "g": 1024}[number[-1]]
+
+
+def temporary_mib(spec: dict[str, Any]) -> int:
+    [mount] = spec["tmpfs"]
+    return int(mount.removeprefix("/tmp:size=").removesuffix("m"))  # noqa: S108  # inside the container
 
 
 def seconds(duration: str) -> int:
@@ -139,10 +152,24 @@ def test_the_solver_can_be_scaled_and_has_time_to_hand_over() -> None:
     assert not {"container_name", "ports"} & spec.keys()
     settings = SolverSettings.model_validate({name.lower(): filled(text) for name, text in spec["environment"].items()})
     assert seconds(spec["stop_grace_period"]) >= 2 * (settings.solver_handover_s + settings.solver_stop_grace_s + 10)
-    memory = filled(spec["deploy"]["resources"]["limits"]["memory"])
     assert settings.solver_child_memory_mb is not None
-    assert settings.solver_slots * settings.solver_child_memory_mb + 512 <= int(memory.removesuffix("g")) * 1024
+    left = memory_mib(spec) - temporary_mib(spec) - OF_THE_SERVICE_MIB
+    assert settings.solver_slots * settings.solver_child_memory_mb <= left
     assert settings.solver_slots == int(filled(spec["deploy"]["resources"]["limits"]["cpus"]))
+
+
+def test_hostile_uploads_end_in_a_refusal_and_not_in_a_killed_container() -> None:
+    spec = container("api")
+    settings = ApiSettings.model_validate({name.lower(): filled(text) for name, text in spec["environment"].items()})
+    left = memory_mib(spec) - temporary_mib(spec) - OF_THE_SERVICE_MIB
+    assert settings.work_processes * settings.work_memory_mib <= left
+    assert settings.uploads_at_once * settings.max_upload_bytes < temporary_mib(spec) * 2**20
+
+
+@pytest.mark.parametrize("name", sorted({*SERVICES, *ONE_SHOT}))
+def test_what_is_in_the_temporary_directory_is_in_memory_and_bounded(name: str) -> None:
+    """Without a size it might take half the machine's memory, or have its container killed."""
+    assert 0 < temporary_mib(container(name)) <= memory_mib(container(name)) / 4
 
 
 def test_only_web_addresses_leave_this_machines_containers_and_only_on_loopback_by_default() -> None:

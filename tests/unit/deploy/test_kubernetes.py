@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from horarium.reference import SETTINGS, variables
+from services.api.settings import ApiSettings
 from services.runtime.settings import RuntimeSettings
 from services.runtime.tokens import TokenSettings
 from services.solver.settings import SolverSettings
@@ -36,6 +37,9 @@ from tests.unit.deploy.manifests import (
 )
 from tests.unit.deploy.proxies import caller
 from tests.unit.deploy.sources import SERVICES, is_pinned
+
+# Beside what its children may take.
+OF_THE_SERVICE_MIB = 512
 
 # --- valid ------------------------------------------------------------------------------------------------------------
 
@@ -279,7 +283,21 @@ def test_a_solver_has_time_to_hand_its_searches_over(overlay: str) -> None:
     assert str(slots) == str(settings.solver_max_workers) == cpus
     assert settings.solver_child_memory_mb is not None
     memory = mebibytes(container["resources"]["limits"]["memory"])
-    assert slots * settings.solver_child_memory_mb + 512 <= memory, "a search could have the pod killed"
+    assert slots * settings.solver_child_memory_mb + OF_THE_SERVICE_MIB <= memory, "a search could have the pod killed"
+
+
+@each_overlay
+def test_hostile_uploads_end_in_a_refusal_and_not_in_a_killed_or_evicted_pod(overlay: str) -> None:
+    api = named(overlay, "Deployment", "api")
+    [container] = containers(api)
+    given = environment(overlay, container)
+    settings = ApiSettings.model_validate({name.lower(): value for name, value in given.items()})
+    limits = container["resources"]["limits"]
+    used = settings.work_processes * settings.work_memory_mib + OF_THE_SERVICE_MIB
+    assert used <= mebibytes(limits["memory"]), "children may take more than the pod may have"
+    [disk] = [mebibytes(v["emptyDir"]["sizeLimit"]) for v in pod_of(api)["volumes"] if v["name"] == "tmp"]
+    assert settings.uploads_at_once * settings.max_upload_bytes < disk * 2**20, "uploads may take more than there is"
+    assert disk + 256 <= mebibytes(limits["ephemeral-storage"]), "logs need some, too"
 
 
 @each_overlay
