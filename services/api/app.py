@@ -88,7 +88,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
     access = Access(settings.keys, Origins(settings), tokens)
     sign_ins = SignIns(accounts, SignInFailures(engine), passwords)
     sessions = Sessions(engine, settings.session_lifetime)
-    uploads = Uploads(settings.max_upload_bytes, settings.body_timeout_s, settings.work_queue, settings.work_share)
+    uploads = Uploads(
+        settings.max_upload_bytes, settings.body_timeout_s, settings.uploads_at_once, settings.uploads_share
+    )
     children = ChildProcesses(
         settings.work_processes,
         settings.work_queue,

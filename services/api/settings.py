@@ -52,6 +52,13 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
         default=MAX_PROBLEM_BYTES, ge=1024, le=MAX_PROBLEM_BYTES, description="A larger request body is refused."
     )
     body_timeout_s: float = Field(default=120.0, gt=0, le=3600, description="How long a request's body may take.")
+    uploads_at_once: int = Field(
+        default=16,
+        ge=1,
+        le=1000,
+        description="Bodies of more than 1 MiB that may lie in the temporary directory; of one organisation, half as"
+        " many. More are refused.",
+    )
     work_processes: int = Field(
         default=2, ge=1, le=32, description="Child processes that read problems and write exports."
     )
@@ -59,17 +66,17 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
         default=32,
         ge=1,
         le=1000,
-        description="Requests that may wait for a child process, and large uploads under way, at once.",
+        description="Requests that may wait for a child process at once.",
     )
     work_share: int = Field(
         default=16,
         ge=1,
         le=1000,
-        description="Requests of one organisation that may be with a child process or wait for one; also its large"
-        " uploads at once. More are refused (429). Below WORK_QUEUE, so that others have room.",
+        description="Requests of one organisation that may be with a child process or wait for one. More are refused"
+        " (429). Below WORK_QUEUE, so that others have room.",
     )
     work_timeout_s: float = Field(default=60.0, gt=0, le=600, description="How long a child process may take.")
-    work_memory_mib: int = Field(default=4096, ge=512, description="Address space of a child process.")
+    work_memory_mib: int = Field(default=2048, ge=512, description="Address space of a child process.")
     relay_batch: int = Field(default=100, ge=1, le=1000, description="Events published per database transaction.")
     relay_poll_s: float = Field(default=1.0, gt=0, le=60, description="How often the outbox is read without a hint.")
     relay_publish_timeout_s: float = Field(
@@ -81,6 +88,11 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     idempotency_key_lifetime_h: int = Field(
         default=24, ge=1, le=24 * 30, description="How long a repeated Idempotency-Key gets the first answer, at least."
     )
+
+    @property
+    def uploads_share(self) -> int:
+        """Large uploads of one organisation at a time."""
+        return -(-self.uploads_at_once // 2)
 
     @property
     def session_lifetime(self) -> timedelta:

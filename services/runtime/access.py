@@ -20,7 +20,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 F = TypeVar("F", bound=Callable[..., Any])
 
 # What every service shows to whoever can reach it: probes for the machinery that runs it, and its contract.
-PROBES = frozenset({("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/openapi.json")})
+PROBES = frozenset(("GET", path) for path in ("/healthz", "/startz", "/readyz", "/metrics", "/openapi.json"))
 
 
 class Role(StrEnum):

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 CORRELATION_HEADER = "X-Correlation-ID"
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES = frozenset({"/healthz", "/startz", "/readyz", "/metrics"})
 _EVENT_STREAM = "text/event-stream"
 _RETRY_AFTER = {"Retry-After": "5"}
 # nginx's number for a caller who went away before the answer; it is only ever logged.

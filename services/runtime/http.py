@@ -1,7 +1,10 @@
-"""The HTTP face that every service has: /healthz (alive), /readyz (its dependencies answer), /metrics (Prometheus).
+"""The HTTP face that every service has: probes and metrics.
+
+/healthz: alive. /startz: takes requests. /readyz: its dependencies answer. /metrics: Prometheus.
 
 Owns probes, the span of each request, and the server's start. Liveness never asks a dependency: a broker's outage must
-not restart a solver in the middle of a solve. Must not know any service's own routes.
+not restart a solver in the middle of a solve. Nor does what a load balancer asks: while a server that all replicas
+share is away, each of them can still say so, and nobody else can (ADR 0040). Must not know any service's own routes.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from services.runtime.tracing import HEADER, Span, SpanKind, end_tracing, failed
 Check = Callable[[], Awaitable[None]]
 _CHECK_TIMEOUT_S = 3.0
 _CANNOT_START = 3
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES = frozenset({"/healthz", "/startz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -44,6 +47,11 @@ def probes(checks: Mapping[str, Check]) -> APIRouter:
     @router.get("/healthz", summary="Alive")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
+
+    @router.get("/startz", summary="Started: takes requests, whoever else is away")
+    async def startz() -> dict[str, str]:
+        # No request gets here before the application has started, or after it has been told to stop.
+        return {"status": "started"}
 
     @router.get("/readyz", summary="Ready: every dependency answers", responses={503: {"description": "Not ready"}})
     async def readyz() -> JSONResponse:

@@ -73,8 +73,8 @@ def child_command(settings: SolverSettings, work: Work) -> list[str]:
     """How a child of this process is started."""
     command = [sys.executable, "-m", "services.solver.child", "--parent", str(os.getpid())]
     command += ["--nice", str(settings.solver_child_nice)]
-    if settings.solver_child_memory_mb is not None:
-        command += ["--memory-mb", str(settings.solver_child_memory_mb)]
+    if (memory_mb := settings.child_memory_mb) is not None:
+        command += ["--memory-mb", str(memory_mb)]
     return [*command, work.value] if work.value else command
 
 

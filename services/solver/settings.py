@@ -1,6 +1,7 @@
 """The solver service's settings.
 
-Owns names, defaults and bounds, and how many processors this process may use. Must not know what the values do.
+Owns names, defaults and bounds, and how many processors and how much memory this process may use. Must not know what
+the values do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from services.runtime.retention import RetentionSettings
 from services.runtime.settings import RuntimeSettings
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
+# What the service itself takes: 104 MB when it starts (measured), and room for results of 64 MiB on their way.
+_OF_THE_SERVICE_MB = 512
+# A search of a full-size university has 284 MB of data (measured); a limit below that would end what might well fit.
+_LEAST_SHARE_MB = 512
+# Version 1 has no word for "no limit" but a number of bytes that no machine has.
+_NO_LIMIT_BYTES = 2**60
 
 
 def available_processors(cgroup_root: Path = _CGROUP_ROOT) -> int:
@@ -36,6 +43,26 @@ def _quota_v1(folder: Path) -> float | None:
     if not quota or not period or int(quota) <= 0 or int(period) <= 0:
         return None
     return int(quota) / int(period)
+
+
+def available_memory_mb(cgroup_root: Path = _CGROUP_ROOT) -> int | None:
+    """Memory that the cgroup leaves us, MiB; None without a limit."""
+    text = _read(cgroup_root / "memory.max") or _read(cgroup_root / "memory" / "memory.limit_in_bytes")
+    if not text.isdecimal() or int(text) >= _NO_LIMIT_BYTES:
+        return None
+    return int(text) // 2**20
+
+
+def memory_of_a_child_mb(slots: int, cgroup_root: Path = _CGROUP_ROOT) -> int | None:
+    """What each of `slots` searches may take, so that all together leave the service its own; None without a limit.
+
+    Never less than a university's search needs: in a container that is too small for its slots, the kernel has the last
+    word, and a search that it kills is made again.
+    """
+    available = available_memory_mb(cgroup_root)
+    if available is None:
+        return None
+    return max(_LEAST_SHARE_MB, (available - _OF_THE_SERVICE_MB) // slots)
 
 
 def _read(file: Path) -> str:
@@ -88,13 +115,22 @@ class SolverSettings(RuntimeSettings, RetentionSettings):
     solver_republish_after_s: float = Field(
         default=60.0, gt=0, le=86400, description="Ends that nobody recorded are published again at this age, doubling."
     )
-    solver_child_memory_mb: int | None = Field(default=None, ge=256, description="Limit on a child's data, MiB.")
+    solver_child_memory_mb: int | None = Field(
+        default=None,
+        ge=256,
+        description="Limit on a child's data, MiB; none: what the cgroup's limit leaves to each slot, if it has one.",
+    )
     solver_child_nice: int = Field(
         default=5, ge=0, le=19, description="So that a full machine still lets the service renew its leases."
     )
     numba_cache_dir: Path | None = Field(
         default=None, description="Where children keep compiled kernels; by default they choose (see jit_cache)."
     )
+
+    @property
+    def child_memory_mb(self) -> int | None:
+        """The limit on a child's data, as given or as the container leaves it."""
+        return self.solver_child_memory_mb or memory_of_a_child_mb(self.solver_slots, _CGROUP_ROOT)
 
     @model_validator(mode="after")
     def _renewed_in_time(self) -> Self:

@@ -198,6 +198,7 @@ def test_without_the_database_requests_are_refused_for_now_and_nothing_is_create
             refused(answer, 503, "unavailable")
             assert int(answer.headers["retry-after"]) > 0
             assert client.get("/healthz").status_code == 200
+            assert client.get("/startz").status_code == 200
             assert client.get("/readyz").status_code == 503
             stack.postgres.restart()
 

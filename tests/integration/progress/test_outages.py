@@ -95,6 +95,7 @@ async def test_without_redis_the_answer_is_unknown_and_everything_resumes_by_its
         assert kinds == ["comment", "comment"], "the stream stays alive"
         await platform.publish(job.progress(20), job.completed())
         assert (await platform.http.get("/healthz")).status_code == 200
+        assert (await platform.http.get("/startz")).status_code == 200, "requests still come here for that answer"
         assert (await platform.http.get("/readyz")).status_code == 503
 
         await asyncio.to_thread(platform.stack.redis.start)

@@ -34,10 +34,21 @@ def kustomization(folder: Path) -> Manifest:
 
 def build(folder: Path) -> list[Manifest]:
     """The manifests that `kubectl apply --kustomize` would send."""
-    spec = kustomization(folder)
+    return assemble(kustomization(folder), folder)
+
+
+def assemble(spec: Manifest, folder: Path) -> list[Manifest]:
+    """The manifests of a kustomization; its files are named from `folder`."""
     manifests = [manifest for name in spec.get("resources", []) for manifest in _resource(folder / name)]
-    for component in spec.get("components", []):
-        manifests += build(folder / component)
+    return _changed(manifests, spec, folder)
+
+
+def _changed(manifests: list[Manifest], spec: Manifest, folder: Path) -> list[Manifest]:
+    """What components, patches and the rest make of the resources. A component sees all of them, its own included."""
+    for name in spec.get("components", []):
+        component = kustomization(folder / name)
+        added = [manifest for file in component.get("resources", []) for manifest in _resource(folder / name / file)]
+        manifests = _changed(manifests + added, component, folder / name)
     for patch in spec.get("patches", []):
         _patch(manifests, patch)
     for count in spec.get("replicas", []):

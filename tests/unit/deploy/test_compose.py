@@ -14,8 +14,12 @@ from xml.etree import ElementTree
 import pytest
 
 from horarium.reference import SETTINGS, variables
+from services.api.settings import ApiSettings
+from services.runtime.tokens import TokenSettings
 from services.solver.settings import SolverSettings
 from tests.unit.deploy.dockerfile import parse
+from tests.unit.deploy.manifests import KAFKA_VARIABLES
+from tests.unit.deploy.proxies import caller
 from tests.unit.deploy.sources import DEPLOY, SERVICES, is_pinned, yaml_documents
 
 COMPOSE = DEPLOY / "compose"
@@ -23,10 +27,13 @@ FILE = yaml_documents(COMPOSE / "compose.yaml")[0]
 SERVERS = {"kafka", "postgres", "redis", "prometheus", "grafana"}
 ONE_SHOT = {"migrate", "topics"}
 # Read by the commands of the one-shot containers, not by a service.
-COMMAND_VARIABLES = {"migrate": {"DATABASE_URL"}, "topics": {"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REPLICATION_FACTOR"}}
+COMMAND_VARIABLES = {"migrate": {"DATABASE_URL"}, "topics": KAFKA_VARIABLES | {"KAFKA_REPLICATION_FACTOR"}}
+# Beside what its children may take.
+OF_THE_SERVICE_MIB = 512
 _REFERENCE = re.compile(r"\$\{(\w+)(?::?([-?])([^}]*))?\}")
 
-SECRET = re.compile(r"_(PASSWORD|SECRET)$")
+# Made by make-env. What else is secret is somebody else's, and empty where he wants nothing.
+SECRET = re.compile(r"^(POSTGRES|REDIS|GRAFANA)_PASSWORD$|^JWT_SECRET$")
 
 
 def container(name: str) -> dict[str, Any]:
@@ -39,10 +46,20 @@ def example() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-def filled(value: Any) -> str:
-    """A value with the example's variables in it, and stand-ins for secrets."""
-    given = {name: ("s" * 48 if SECRET.search(name) else text) for name, text in example().items()}
+def filled(value: Any, **changed: str) -> str:
+    """A value with the example's variables in it, some of them changed, and stand-ins for secrets."""
+    given = {name: ("s" * 48 if SECRET.search(name) else text) for name, text in example().items()} | changed
     return _REFERENCE.sub(lambda found: given[found[1]], str(value))
+
+
+def memory_mib(spec: dict[str, Any]) -> int:
+    number = filled(spec["deploy"]["resources"]["limits"]["memory"])
+    return int(number[:-1]) * {"m": 1, "g": 1024}[number[-1]]
+
+
+def temporary_mib(spec: dict[str, Any]) -> int:
+    [mount] = spec["tmpfs"]
+    return int(mount.removeprefix("/tmp:size=").removesuffix("m"))  # noqa: S108  # inside the container
 
 
 def seconds(duration: str) -> int:
@@ -135,10 +152,24 @@ def test_the_solver_can_be_scaled_and_has_time_to_hand_over() -> None:
     assert not {"container_name", "ports"} & spec.keys()
     settings = SolverSettings.model_validate({name.lower(): filled(text) for name, text in spec["environment"].items()})
     assert seconds(spec["stop_grace_period"]) >= 2 * (settings.solver_handover_s + settings.solver_stop_grace_s + 10)
-    memory = filled(spec["deploy"]["resources"]["limits"]["memory"])
     assert settings.solver_child_memory_mb is not None
-    assert settings.solver_slots * settings.solver_child_memory_mb + 512 <= int(memory.removesuffix("g")) * 1024
+    left = memory_mib(spec) - temporary_mib(spec) - OF_THE_SERVICE_MIB
+    assert settings.solver_slots * settings.solver_child_memory_mb <= left
     assert settings.solver_slots == int(filled(spec["deploy"]["resources"]["limits"]["cpus"]))
+
+
+def test_hostile_uploads_end_in_a_refusal_and_not_in_a_killed_container() -> None:
+    spec = container("api")
+    settings = ApiSettings.model_validate({name.lower(): filled(text) for name, text in spec["environment"].items()})
+    left = memory_mib(spec) - temporary_mib(spec) - OF_THE_SERVICE_MIB
+    assert settings.work_processes * settings.work_memory_mib <= left
+    assert settings.uploads_at_once * settings.max_upload_bytes < temporary_mib(spec) * 2**20
+
+
+@pytest.mark.parametrize("name", sorted({*SERVICES, *ONE_SHOT}))
+def test_what_is_in_the_temporary_directory_is_in_memory_and_bounded(name: str) -> None:
+    """Without a size it might take half the machine's memory, or have its container killed."""
+    assert 0 < temporary_mib(container(name)) <= memory_mib(container(name)) / 4
 
 
 def test_only_web_addresses_leave_this_machines_containers_and_only_on_loopback_by_default() -> None:
@@ -147,6 +178,45 @@ def test_only_web_addresses_leave_this_machines_containers_and_only_on_loopback_
     for ports in published.values():
         for port in ports:
             assert filled(port).startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("service", ["api", "progress"])
+async def test_a_proxy_in_front_can_be_believed_who_calls_and_nobody_is_unasked(service: str) -> None:
+    given = container(service)["environment"]["FORWARDED_ALLOW_IPS"]
+    behind_a_proxy = filled(given, FORWARDED_ALLOW_IPS="172.16.0.0/12")
+    assert await caller(behind_a_proxy, "172.18.0.1", "203.0.113.9") == "203.0.113.9"
+    assert await caller(filled(given), "172.18.0.1", "203.0.113.9") == "172.18.0.1"
+
+
+def test_the_page_is_shown_at_the_address_that_may_read_live_progress() -> None:
+    """Browsers compare origins as text: a page at 127.0.0.1 is none of localhost's."""
+    page = filled(container("progress")["environment"]["CORS_ORIGINS"])
+    assert page == f"http://localhost:{example()['API_PORT']}"
+    text = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    section = text[text.index("### Docker Compose") : text.index("### Kubernetes")]
+    assert f"Page on `{page}`" in section
+    asked_of_a_proxy = {"COOKIE_SECURE", "PROGRESS_BASE_URL", "CORS_ORIGINS", "FORWARDED_ALLOW_IPS"}
+    assert asked_of_a_proxy <= set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    assert asked_of_a_proxy <= example().keys()
+
+
+def test_keys_can_be_rotated_and_a_broker_of_ones_own_can_be_signed_in_to() -> None:
+    """By the env file alone."""
+    changed = {
+        "JWT_SECRETS_OLD": "o" * 32,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_USERNAME": "horarium",
+        "KAFKA_SASL_PASSWORD": "p" * 16,
+    }
+    for service in SERVICES:
+        given = {n.lower(): filled(text, **changed) for n, text in container(service)["environment"].items()}
+        settings = SETTINGS[service].model_validate(given)
+        assert settings.kafka_security_protocol == "SASL_SSL"
+        if isinstance(settings, TokenSettings):
+            assert [key.get_secret_value() for key in settings.keys.old] == ["o" * 32]
+    topics = {name: filled(text, **changed) for name, text in container("topics")["environment"].items()}
+    assert changed.items() - {("JWT_SECRETS_OLD", "o" * 32)} <= topics.items()
+    assert all("./authorities:/etc/horarium/authorities:ro" in container(name)["volumes"] for name in SERVICES)
 
 
 def test_no_secret_is_in_any_file_and_none_has_a_default() -> None:

@@ -60,6 +60,7 @@ def test_custom_resources_have_the_groups_and_fields_that_their_operators_read()
         "TriggerAuthentication": ("keda.sh/v1alpha1", {"secretTargetRef"}),
         "PodMonitor": ("monitoring.coreos.com/v1", {"selector", "podMetricsEndpoints"}),
         "PrometheusRule": ("monitoring.coreos.com/v1", {"groups"}),
+        "HTTPRoute": ("gateway.networking.k8s.io/v1", {"parentRefs", "hostnames", "rules"}),
     }
     found = {manifest["kind"]: manifest for manifest in manifests("production") if manifest["kind"] in CUSTOM}
     assert found.keys() == expected.keys()

@@ -36,6 +36,7 @@ async def test_a_service_whose_dependency_is_away_is_alive_and_not_ready() -> No
     app.include_router(probes({"something": dependency.check}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
         assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/startz")).status_code == 200, "it can tell its users that something is away"
         ready = await client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["checks"] == {"something": "ConnectionError"}
