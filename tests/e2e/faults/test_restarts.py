@@ -57,8 +57,8 @@ def test_replicas_scaled_up_and_down_with_jobs_in_flight(cluster: Cluster) -> No
     assert handed_over == [{"n": 2}], "scaling down costs no search"
     for job in jobs:
         cluster.system.client.control(job.job_id, "stop")
-    for job in cluster.settle(jobs, "stopped"):
-        assert bool(job["variants"]) == (job["job_id"] in {each.job_id for each in searched}), "the best is kept"
+    for ended in cluster.settle(jobs, "stopped"):
+        assert bool(ended["variants"]) == (ended["job_id"] in {each.job_id for each in searched}), "the best is kept"
     assert {end for job in jobs for end in cluster.attempts(job)} <= ORDERLY | {"stopped"}
     cluster.settle(cluster.submit(2))
 
