@@ -67,14 +67,14 @@ def _measure(running: Running) -> None:
 
         # Both while two searches run: that is when people look.
         progress = [_request("GET", urlsplit(job.progress_url).path, running.progress_url, head) for job in jobs]
+        print("\nHTTP under a steady load, beside two full-size searches\n")
+        print("| what | requests | p50 | p99 | longest |")
+        print("|---|---:|---:|---:|---:|")
         progress_times = _run(_load(running.progress_url, progress, PROGRESS_PER_S, PROGRESS_S, 200))
+        print(_row(f"GET progress, {PROGRESS_PER_S} requests/s", progress_times), flush=True)
         generate = [_request("POST", "/api/timetables/generate", running.api_url, head, asked)]
         generate_times = _run(_load(running.api_url, generate, GENERATE_PER_S, GENERATE_S, 202))
-    print("\nHTTP under a steady load, beside two full-size searches\n")
-    print("| what | requests | p50 | p99 | longest |")
-    print("|---|---:|---:|---:|---:|")
-    print(_row(f"GET progress, {PROGRESS_PER_S} requests/s", progress_times))
-    print(_row(f"POST generate, {GENERATE_PER_S} requests/s", generate_times))
+        print(_row(f"POST generate, {GENERATE_PER_S} requests/s", generate_times))
 
 
 def _row(what: str, times: list[float]) -> str:
@@ -117,10 +117,10 @@ async def _send(load: Load) -> list[float]:
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
-        await reader.readexactly(_content_length(head))
+        body = await reader.readexactly(_content_length(head))
         idle.put_nowait((reader, writer))
         if status != load.expect:
-            raise RuntimeError(f"expected status {load.expect}, was answered {status}")
+            raise RuntimeError(f"expected status {load.expect}, was answered {status}: {body[:300]!r}")
         if due - began >= _WARM_UP_S:
             times.append(perf_counter() - due)
 
