@@ -41,7 +41,7 @@ def test_a_ctt_file_is_stored(planner: httpx.Client, media_type: str) -> None:
 @pytest.mark.parametrize("media_type", ["application/xml", "text/xml; charset=utf-8", "application/octet-stream"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_itc_2019_file_is_stored(planner: httpx.Client, media_type: str, packed: bool) -> None:
-    content = SMALL.replace("small", f"{media_type[:9]} {packed}").encode()
+    content = SMALL.replace("small", f"{media_type[-6:]} {packed}").encode()
     sent = gzip.compress(content, mtime=0) if packed else content
     answer = planner.post("/api/problems", content=sent, headers={"Content-Type": media_type})
     assert answer.status_code == 201, answer.text
