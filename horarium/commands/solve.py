@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -47,6 +48,9 @@ def solve(
     moves: Annotated[
         int | None, typer.Option(min=1, help="Moves instead of seconds: with one worker every run is the same.")
     ] = None,
+    author: Annotated[str, typer.Option(help="Who made it, for ITC-2019 solutions.")] = "",
+    institution: Annotated[str, typer.Option(help="Where, for ITC-2019 solutions.")] = "",
+    country: Annotated[str, typer.Option(help="In which country, for ITC-2019 solutions.")] = "",
 ) -> None:
     """Compute a timetable and print its cost by part.
 
@@ -100,7 +104,8 @@ def solve(
         for n in range(variants):
             path = solution if n == best else solution.with_name(f"{solution.stem}.{n + 1}{solution.suffix}")
             found, seconds = runs[n]
-            credits = Credits.of(found.method, seconds, workers // together)
+            made = Credits.of(found.method, seconds, workers // together)
+            credits = replace(made, author=author, institution=institution, country=country)
             write_solution_file(path, problem, kind, found.timetable, credits)
             say(f"Written to {path}")
     if (result.hard_violations, result.cost) != verdict.score.rank:

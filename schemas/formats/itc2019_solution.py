@@ -9,13 +9,13 @@ Source: the competition's description of its data format (T. Müller, H. Rudová
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
 from schemas.formats.itc2019_text import Element, ElementError, Findings, Rule, read_elements
 from schemas.problem.findings import Finding, InvalidTimetableError
-from schemas.problem.model import Class, Problem
+from schemas.problem.model import Class, Problem, TimeOption
 from schemas.timetable import Enrolment, Placement, Timetable, Unplaced, Unsectioned
 
 _HEAD = (
@@ -98,9 +98,9 @@ class _Times:
 
     def __init__(self, problem: Problem) -> None:
         self.by_id = {time.id: time for time in problem.times}
-        self._domains = {d.id: [o.time for o in d.options] for d in problem.time_domains}
+        # In each, cheap options first: of two equal times the cheaper one is meant.
+        self._domains = {d.id: self._keyed(_cheapest_first(d.options)) for d in problem.time_domains}
         self._all = self._keyed(list(self.by_id))
-        self._keyed_domains = {name: self._keyed(times) for name, times in self._domains.items()}
 
     def key(self, time: str) -> _TimeKey:
         found = self.by_id[time]
@@ -113,12 +113,19 @@ class _Times:
         return keyed
 
     def meant(self, cls: Class, key: _TimeKey) -> list[str]:
-        """The class's own times that `key` describes; if none, those of the whole problem."""
+        """The class's own times that `key` describes, the cheapest first; if none, those of the whole problem."""
         if cls.time_domain is not None:
-            own = self._keyed_domains[cls.time_domain].get(key)
+            own = self._domains[cls.time_domain].get(key)
         else:
-            own = [option.time for option in cls.times or () if self.key(option.time) == key]
+            own = [time for time in _cheapest_first(cls.times or ()) if self.key(time) == key]
         return own or self._all.get(key, [])
+
+    def lengths(self, times: list[str]) -> set[int]:
+        return {self.by_id[time].length for time in times}
+
+
+def _cheapest_first(options: Iterable[TimeOption]) -> list[str]:
+    return [option.time for option in sorted(options, key=lambda option: option.penalty)]
 
 
 class _Writer:
@@ -127,37 +134,41 @@ class _Writer:
     def __init__(self, problem: Problem, timetable: Timetable) -> None:
         self.findings: list[Finding] = []
         self._times = _Times(problem)
-        self._students: dict[str, list[str]] = {cls.id: [] for cls in _classes(problem)}
+        self._rooms = {room.id for room in problem.rooms}
+        self._attending: dict[str, list[str]] = {cls.id: [] for cls in _classes(problem)}
+        students = {student.id for student in problem.students}
         for n, placement in enumerate(timetable.placements):
-            if placement.class_id not in self._students:
-                self._find("unknown_class", f"/placements/{n}", f"Class {placement.class_id!r} is not in the problem.")
-            if placement.time not in self._times.by_id:
-                self._find("unknown_time", f"/placements/{n}", f"Time {placement.time!r} is not in the problem.")
+            self._require("class", placement.class_id, self._attending, f"/placements/{n}")
         for n, enrolment in enumerate(timetable.enrolments):
+            self._require("student", enrolment.student, students, f"/enrolments/{n}")
             for cls in enrolment.classes:
-                if cls in self._students:
-                    self._students[cls].append(enrolment.student)
-                else:
-                    self._find("unknown_class", f"/enrolments/{n}", f"Class {cls!r} is not in the problem.")
+                if self._require("class", cls, self._attending, f"/enrolments/{n}"):
+                    self._attending[cls].append(enrolment.student)
 
-    def _find(self, code: str, pointer: str, message: str) -> None:
-        self.findings.append(Finding(code, pointer, message))
+    def _require(self, kind: str, name: str, known: Container[str], pointer: str) -> bool:
+        if name in known:
+            return True
+        message = f"{kind.capitalize()} {name!r} is not in the problem."
+        self.findings.append(Finding(f"unknown_{kind}", pointer, message))
+        return False
 
     def lines(self, cls: Class, placement: Placement) -> list[str]:
-        if placement.time not in self._times.by_id:
+        """The element of a placed class; empty if it cannot be said."""
+        if not self._require("time", placement.time, self._times.by_id, "/placements"):
+            return []
+        if placement.room is not None and not self._require("room", placement.room, self._rooms, "/placements"):
             return []
         days, start, weeks = key = self._times.key(placement.time)
         meant = self._times.meant(cls, key)
-        if placement.time not in meant or len(meant) > 1:
-            self._find(
-                "not_itc2019",
-                "/placements",
+        if self._times.lengths([placement.time, *meant]) != {self._times.by_id[placement.time].length}:
+            message = (
                 f"Class {cls.id!r} has several times that start so, of different lengths, and an ITC-2019 solution"
-                " cannot say which. Write the native format instead.",
+                " cannot say which. Write the native format instead."
             )
+            self.findings.append(Finding("not_itc2019", "/placements", message))
         room = {} if placement.room is None else {"room": placement.room}
         opening = f"  <class{_attributes({'id': cls.id, 'days': days, 'start': str(start), 'weeks': weeks, **room})}"
-        students = self._students[cls.id]
+        students = self._attending[cls.id]
         if not students:
             return [f"{opening}/>\n"]
         inside = (f"    <student{_attributes({'id': student})}/>\n" for student in students)
@@ -225,7 +236,7 @@ class _Reader:
                 f"Class {cls.id!r} starts at slot {start} on days {days} of weeks {weeks}, and the problem has no such"
                 " time. Give one of the class's own times.",
             )
-        if len(meant) > 1 and len({self._times.by_id[time].length for time in meant}) > 1:
+        if len(self._times.lengths(meant)) > 1:
             raise ElementError(
                 "ambiguous_time",
                 f"Class {cls.id!r} has several times that start so, of different lengths. Use the native format.",

@@ -19,10 +19,12 @@ from xml.parsers import expat
 from schemas.problem.findings import Finding, InvalidInputError
 
 MAX_LEVELS = 64
+MAX_TAG = 100_000
 # The parser stops at a piece's end when a callback raises. Small enough to bound what it does until then, large enough
-# that one huge token, which is scanned again with every piece, costs seconds at most.
+# that a token of many pieces, which is scanned again with each, costs seconds at most.
 _PIECE = 2 << 20
 _DECLARATION = re.compile(r"<!(ENTITY|ATTLIST|ELEMENT|NOTATION)")
+_LONG_TAG = re.compile(rf"<[^<>]{{{MAX_TAG}}}")
 _REFERENCE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z_:][\w:.-]{0,40};")
 
 
@@ -89,6 +91,10 @@ def _require_harmless(text: str, refusal: type[InvalidInputError]) -> None:
     declaration = _DECLARATION.search(text)
     if declaration is not None:
         raise refusal([_declared(_line_of(text, declaration.start()), declaration[1])])
+    tag = _LONG_TAG.search(text)
+    if tag is not None:
+        message = f"A tag is longer than {MAX_TAG:,} characters. Shorten it."
+        raise refusal([Finding("too_large", f"line {_line_of(text, tag.start())}", message)])
     reference = _REFERENCE.search(text)
     if reference is not None:
         message = f"The entity {reference[0]!r} is not known. Write the character itself, or its number."

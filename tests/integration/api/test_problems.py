@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import threading
 import time
@@ -12,6 +14,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import CTT, RunningApi, a_problem, refused, requested, uploaded
+from tests.unit.schemas.itc2019_files import SMALL
 
 
 def test_a_problem_is_stored_with_its_counts(planner: httpx.Client) -> None:
@@ -33,6 +36,19 @@ def test_a_ctt_file_is_stored(planner: httpx.Client, media_type: str) -> None:
     assert answer.status_code == 201, answer.text
     assert answer.json()["format"] == "ctt"
     assert answer.json()["summary"]["classes"] == 6
+
+
+@pytest.mark.parametrize("media_type", ["application/xml", "text/xml; charset=utf-8", "application/octet-stream"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_itc_2019_file_is_stored(planner: httpx.Client, media_type: str, packed: bool) -> None:
+    content = SMALL.replace("small", f"{media_type[-6:]} {packed}").encode()
+    sent = gzip.compress(content, mtime=0) if packed else content
+    answer = planner.post("/api/problems", content=sent, headers={"Content-Type": media_type})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["format"] == "itc2019"
+    assert answer.json()["uploaded_as"] is None
+    assert answer.json()["sha256"] == hashlib.sha256(sent).hexdigest()
+    assert answer.json()["summary"]["course_requests"] == 3
 
 
 def test_the_same_content_is_stored_once_per_organisation(
@@ -92,6 +108,20 @@ BAD: dict[str, tuple[bytes, str, str, str]] = {
         "/colour",
     ),
     "a truncated .ctt": (CTT[: CTT.index("CURRICULA:")].encode(), "text/plain", "", "line "),
+    "a truncated .xml": (SMALL[:2000].encode(), "application/xml", "truncated", "line "),
+    "an unknown room in a .xml": (
+        SMALL.replace('<room id="2" penalty="4"/>', '<room id="9" penalty="4"/>').encode(),
+        "text/xml",
+        "unknown_room",
+        "line 18",
+    ),
+    "a file of ours in a .xml": (
+        b'<!DOCTYPE problem [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n<problem name="&x;"/>',
+        "application/xml",
+        "xml_declaration",
+        "line 1",
+    ),
+    "other XML": (b"<HighSchoolTimetableArchive/>", "application/octet-stream", "unknown_format", "line 1"),
     "not UTF-8": (b"Name: \xff\xfe", "text/plain", "not_utf8", "line 1"),
     "JSON nested ten thousand deep": (b"[" * 10_000, "application/json", "", ""),
 }
@@ -117,7 +147,7 @@ def test_all_findings_come_at_once(planner: httpx.Client) -> None:
     assert len(body["errors"]) == 3
 
 
-@pytest.mark.parametrize("media_type", ["application/xml", "multipart/form-data", ""])
+@pytest.mark.parametrize("media_type", ["application/yaml", "multipart/form-data", ""])
 def test_another_media_type_is_refused_and_told_the_accepted_ones(planner: httpx.Client, media_type: str) -> None:
     headers = {"Content-Type": media_type} if media_type else {}
     body = refused(planner.post("/api/problems", content=b"x", headers=headers), 415, "unsupported_media_type")

@@ -17,6 +17,7 @@ import zstandard
 from schemas.events import ControlAction, JobControl, JobRequested
 from schemas.events.cloudevents import decode
 from schemas.fold import fold
+from schemas.formats.itc2019_solution import read_itc2019_solution
 from schemas.problem.read import ProblemFormat, read_problem
 from schemas.timetable import Enrolment, Placement, Timetable, Unplaced
 from tests.integration.api.conftest import (
@@ -29,6 +30,7 @@ from tests.integration.api.conftest import (
     until,
     uploaded,
 )
+from tests.unit.schemas.itc2019_files import SMALL, SMALL_SOLUTION
 
 
 def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: RunningApi, planner: httpx.Client) -> None:
@@ -371,6 +373,42 @@ def test_a_ctt_problem_has_a_solution_file(api: RunningApi, planner: httpx.Clien
     assert answer.headers["content-type"].startswith("text/plain")
     assert "SceCosC rB 1 0" in answer.text.splitlines()
     assert len(answer.text.splitlines()) == 6
+
+
+def test_an_itc_2019_problem_has_a_solution_as_xml(api: RunningApi, planner: httpx.Client) -> None:
+    text = SMALL.replace('name="small"', f'name="{uuid.uuid4()}"')
+    stored = planner.post("/api/problems", content=text, headers={"Content-Type": "application/xml"}).json()
+    problem = read_problem(text.encode(), ProblemFormat.ITC2019)
+    timetable = read_itc2019_solution(problem, SMALL_SOLUTION)
+    url = f"/api/timetables/{_finished(api, planner, stored['id'], timetable)}/variants/1"
+    answer = planner.get(url, params={"format": "xml"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/xml")
+    assert ".xml" in answer.headers["content-disposition"]
+    assert f'<solution name="{problem.name}" runtime=' in answer.text
+    assert '<class id="2" days="00001" start="90" weeks="1010" room="2">' in answer.text
+    assert read_itc2019_solution(problem, answer.text) == timetable
+    again = planner.get(url, params={"format": "xml"}, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    refused(planner.get(url, params={"format": "xml", "room": "1"}), 422, "invalid_request")
+    refused(planner.get(url, params={"format": "solution"}), 406, "no_solution_format")
+
+
+def test_a_native_problem_has_a_solution_as_xml_if_that_can_say_it(api: RunningApi, planner: httpx.Client) -> None:
+    url = f"/api/timetables/{_finished(api, planner, uploaded(planner), A_TIMETABLE)}/variants/1"
+    answer = planner.get(url, params={"format": "xml"})
+    assert answer.status_code == 200, answer.text
+    assert answer.text.count("<class ") == len(A_TIMETABLE.placements)
+
+    problem = a_problem()
+    twin = {**problem["times"][0], "id": "longer", "length": problem["times"][0]["length"] + 1}
+    problem["times"].append(twin)
+    for course in problem["courses"]:
+        for cls in course["configs"][0]["subparts"][0]["classes"]:
+            cls["times"].append({"time": "longer"})
+    url = f"/api/timetables/{_finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
+    body = refused(planner.get(url, params={"format": "xml"}), 422, "invalid_request")
+    assert body["errors"][0]["code"] == "not_itc2019"
+    assert "different lengths" in body["errors"][0]["message"]
 
 
 def test_asking_for_a_full_size_problem_by_id_is_quick(api: RunningApi, planner: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from schemas.problem.read import ProblemFormat
 from services.api.reading import InvalidRequestError, ReadProblem, read_request, read_upload
 from services.api.refusals import Refusal
 from services.api.work import ChildProcesses
+from tests.unit.schemas.itc2019_files import SMALL
 
 T = TypeVar("T")
 
@@ -131,6 +133,19 @@ def test_an_inline_problem_is_read_with_the_same_checks() -> None:
     assert "/problem/calendar" in {f.pointer for f in refusal.value.findings}
     with pytest.raises(InvalidRequestError):
         read_request(b'{"problem": {}, "colour": 1}')
+
+
+def test_the_text_of_an_inline_problem_tells_its_format() -> None:
+    request = {"problem": SMALL}
+    _, problem = read_request(json.dumps(request).encode())
+    assert problem is not None
+    assert (problem.format, problem.summary["classes"]) == ("itc2019", 5)
+    with pytest.raises(InvalidProblemError) as refusal:
+        read_request(json.dumps({**request, "problem_format": "ctt"}).encode())
+    assert refusal.value.findings[0].message.startswith("line 1: ")
+    with pytest.raises(InvalidProblemError) as refusal:
+        read_request(json.dumps({"problem": SMALL.replace('capacity="20"', 'capacity="some"')}).encode())
+    assert [(f.pointer, f.message[:9]) for f in refusal.value.findings] == [("/problem", "line 10: ")]
 
 
 def test_a_request_comes_back_without_its_problem() -> None:

@@ -196,8 +196,8 @@ def a_random_solution(problem: str, seed: int) -> str:
     for student in root.iterfind("students/student"):
         for course in student:
             config = dice.choice(root.findall(f"courses/course[@id='{course.get('id')}']/config"))
-            for cls in _sectioned(dice, config):
-                attends.setdefault(cls, []).append(student.get("id", ""))
+            for name in _sectioned(dice, config):
+                attends.setdefault(name, []).append(student.get("id", ""))
     text = '<solution name="random">'
     for cls in root.iterfind("courses//class"):
         time = dice.choice(cls.findall("time"))
@@ -210,16 +210,15 @@ def a_random_solution(problem: str, seed: int) -> str:
 
 
 def _sectioned(dice: random.Random, config: ElementTree.Element) -> list[str]:
-    """One class of each subpart, parents kept (they are in the subpart before)."""
+    """One class of each subpart; the last subpart first, because a class asks for its parent in one before."""
     chosen: list[str] = []
+    wanted: set[str | None] = set()
     for subpart in reversed(config.findall("subpart")):
-        asked_for = [c for c in subpart if c.get("id") in {p for _, p in _parents(config) if p and _ in chosen}]
-        chosen.append((asked_for or [dice.choice(list(subpart))])[0].get("id", ""))
+        asked_for = [cls for cls in subpart if cls.get("id") in wanted]
+        taken = (asked_for or [dice.choice(list(subpart))])[0]
+        wanted.add(taken.get("parent"))
+        chosen.append(taken.get("id", ""))
     return chosen
-
-
-def _parents(config: ElementTree.Element) -> list[tuple[str, str | None]]:
-    return [(c.get("id", ""), c.get("parent")) for c in config.iterfind("subpart/class")]
 
 
 # -- the count --------------------------------------------------------------------------------------------------------

@@ -233,6 +233,28 @@ def test_a_student_conflict_costs_once_per_pair_of_classes() -> None:
     assert judge(a_sectioning_problem(weights={"student": 0}), both).score.cost == {}
 
 
+def test_a_student_conflict_is_also_too_little_time_to_walk_and_counts_once_however_often_they_meet() -> None:
+    courses = [a_course(c, [a_class(c, rooms=anywhere("r", "s"))]) for c in "ab"]
+    problem = a_problem(
+        courses,
+        ["MTW 0-2", "MTW 2-4", "MTW 3-5", "MTW 2-4 w1", "R 2-4"],
+        rooms=[a_room("r"), a_room("s")],
+        room_travel=[{"a": "s", "b": "r", "slots": 1}],
+        students=[a_student(name, "a", "b") for name in ("ann", "bob")],
+    )
+    attends = {key: ["b", "a"] for key in ("ann", "bob")}
+
+    def conflicts(time_of_b: str, room_of_b: str) -> int:
+        timetable = a_timetable({"a": "MTW 0-2", "b": time_of_b}, {"a": "r", "b": room_of_b}, attends)
+        score = judge(problem, timetable).score
+        assert score.hard == {}
+        return score.cost.get("student", 0)
+
+    assert conflicts("MTW 2-4", "s") == 2
+    assert conflicts("MTW 2-4 w1", "s") == 2
+    assert conflicts("MTW 2-4", "r") == conflicts("MTW 3-5", "s") == conflicts("R 2-4", "s") == 0
+
+
 # -- timetables that do not fit the problem ---------------------------------------------------------------------------
 
 
