@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import redis as redis_client
 
-from deploy.local.redis import RedisServer
 from schemas.events import Event, SolveCompleted
 from schemas.fold import JobState, fold
 from services.progress.snapshot import Revision
@@ -25,43 +23,35 @@ from services.progress.store import (
     result_key,
     stream_key,
 )
+from tests.integration.progress.cluster import ClusterOfOne, a_cluster
 from tests.job_events import JobEvents
-from tests.stack import data_folder
-
-
-class ClusterOfOne(RedisServer):
-    """One Redis server in cluster mode that owns every slot: as strict about slots as a large cluster."""
-
-    def prepare(self) -> None:
-        super().prepare()
-        with self.configuration_file.open("a") as configuration:
-            configuration.write(f"cluster-enabled yes\ncluster-announce-ip {self.host}\n")
-
-    def own_all_slots(self) -> None:
-        with redis_client.Redis.from_url(self.url) as client:
-            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
 
 
 @pytest.fixture(scope="module")
-def cluster_url() -> Iterator[str]:
-    with data_folder() as folder, ClusterOfOne(Path(folder)) as server:
-        server.own_all_slots()
-        yield server.url.replace("redis://", "redis+cluster://")
+def cluster() -> Iterator[ClusterOfOne]:
+    with a_cluster() as server:
+        yield server
 
 
 @pytest.fixture(params=["redis", "cluster"])
 async def store(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Store]:
-    url = redis_url if request.param == "redis" else request.getfixturevalue("cluster_url")
+    url = redis_url if request.param == "redis" else request.getfixturevalue("cluster").cluster_url
     store = Store(url)
+    await complete(store)
+    yield store
+    await store.close()
+
+
+async def complete(store: Store) -> None:
+    """A cluster needs a moment to find itself complete."""
     async with asyncio.timeout(30):
         while True:
             try:
                 await store.epoch()
-                break
-            except AwayError:  # a cluster needs a moment to find itself complete
+            except AwayError:
                 await asyncio.sleep(0.1)
-    yield store
-    await store.close()
+            else:
+                return
 
 
 async def put(store: Store, *events: Event, offset: int = 0) -> JobState:
@@ -130,6 +120,28 @@ async def test_a_server_that_is_away_is_told_from_a_defect() -> None:
     store = Store("redis://127.0.0.1:1/0", timeout_s=0.5)
     with pytest.raises(AwayError):
         await store.load(JobEvents().job_id)
+    await store.close()
+
+
+async def test_a_server_that_answers_and_takes_no_writes_is_away(cluster: ClusterOfOne) -> None:
+    """Else events would be set aside as if they were wrong, and nobody told that the projection stands still."""
+    store = Store(cluster.cluster_url)
+    await complete(store)
+    job = JobEvents()
+    state, epoch = fold(None, job.requested()), await store.epoch()
+    at = ("topic", 0, Position(0, 1))
+    with cluster.full():
+        assert await store.snapshot(job.job_id) is None, "it answers"
+        for write in (
+            store.ping(),
+            store.swap("", state, epoch),
+            store.settle(state, epoch, announce=True, end=None, store_result=False, position=at),
+            store.settle(state, epoch, announce=False, end=None, store_result=False, position=at),
+            store.advance(epoch, {("topic", 0): Position(0, 1)}),
+        ):
+            with pytest.raises(AwayError):
+                await write
+    await store.ping()
     await store.close()
 
 
