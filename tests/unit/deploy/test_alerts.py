@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.deploy.promql import problems_of, series_in
-from tests.unit.deploy.sources import DEPLOY, yaml_documents
+from tests.unit.deploy.sources import DEPLOY, SERVICES, yaml_documents
 
 PROMETHEUS = DEPLOY / "observability" / "prometheus"
 
@@ -56,6 +56,13 @@ def test_every_alert_is_tested_firing_and_silent() -> None:
     assert firing == {alert["alert"] for alert in alerts()}
     # A moment at which nothing fires tests every alert that the case's series belong to.
     assert silent >= len(firing)
+
+
+def test_a_service_that_is_not_there_at_all_is_missed() -> None:
+    """It has no series that could be 0."""
+    absent = {selector for alert in alerts() for selector in re.findall(r"absent\((\S+?)\)", alert["expr"])}
+    assert absent >= {f'up{{component="{service}"}}' for service in SERVICES if service != "solver"}
+    assert "horarium_solver_slots" in absent
 
 
 @pytest.mark.parametrize("alert", list(alerts()), ids=lambda alert: str(alert["alert"]))
