@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.deploy.manifests import named
 from tests.unit.deploy.promql import problems_of, series_in
 from tests.unit.deploy.sources import DEPLOY, SERVICES, yaml_documents
 
@@ -71,7 +72,7 @@ def test_an_alert_tells_who_is_called_what_is_wrong_and_what_to_do(alert: dict[s
     annotations = alert["annotations"]
     assert annotations["summary"]
     assert len(annotations["description"]) > len(annotations["summary"]) / 2
-    assert re.fullmatch(r"docs/operations\.md#runbook-[a-z-]+", annotations["runbook_url"])
+    assert re.fullmatch(r"\{\{ \$externalLabels\.runbooks \}\}#runbook-[a-z-]+", annotations["runbook_url"])
     assert problems_of(alert["expr"]) == []
 
 
@@ -106,6 +107,19 @@ def test_each_service_is_scraped_at_its_port_and_carries_its_name() -> None:
         assert names["names"] == [label]
         found[label] = names["port"]
     assert found == {name: settings.model_fields["http_port"].default for name, settings in SETTINGS.items()}
+
+
+def test_links_to_runbooks_begin_where_an_installation_says() -> None:
+    """A path would lead nowhere from a mail or a chat. What comes of the template, the rules' own tests show."""
+    labels = yaml_documents(PROMETHEUS / "prometheus.yml")[0]["global"]["external_labels"]
+    assert labels == {"runbooks": "${HORARIUM_RUNBOOKS}"}
+    in_compose = yaml_documents(DEPLOY / "compose" / "compose.yaml")[0]["services"]["prometheus"]["environment"]
+    assert in_compose["HORARIUM_RUNBOOKS"] == "${HORARIUM_RUNBOOKS:-docs/operations.md}"
+    rule = named("production", "PrometheusRule", "horarium")
+    base = rule["metadata"]["annotations"]["horarium.io/runbooks"]
+    assert base.startswith("https://")
+    links = [alert["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for alert in group["rules"]]
+    assert [link.partition("#")[0] for link in links] == [base] * len(list(alerts()))
 
 
 def test_rule_files_are_where_prometheus_looks() -> None:
