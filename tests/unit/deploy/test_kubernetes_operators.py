@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from horarium import reference
+from horarium.reference import SETTINGS
 from schemas.tables import metadata
+from services.solver.settings import SolverSettings
 from services.solver.tasks import UNENDED
 from tests.unit.deploy.kustomize import containers, pod_of
 from tests.unit.deploy.manifests import CUSTOM, SECRETS, environment, labels, manifests, named, selects
@@ -21,11 +24,38 @@ def test_the_solver_scales_on_its_tasks() -> None:
     [trigger] = scaled["triggers"]
     assert trigger["type"] == "postgresql"
     query = trigger["metadata"]["query"]
-    [table] = re.findall(r"FROM (\w+)", query)
-    assert "status" in metadata.tables[table].columns
-    assert set(re.findall(r"'(\w+)'", query)) == set(UNENDED)
+    tables = set(re.findall(r"(?:FROM|JOIN) (\w+)", query)) - {"jobs", "ranked"}
+    assert tables == {"solve_tasks", "organizations"}
+    assert "status" in metadata.tables["solve_tasks"].columns
+    # What it counts is compared with the solver's own count on a database (tests/integration/solver/test_backlog.py).
+    [states] = re.findall(r"status IN \(([^)]+)\)", query)
+    assert set(re.findall(r"'(\w+)'", states)) == set(UNENDED)
+    limit = SolverSettings.model_fields["solver_max_running_jobs"].default
+    assert f"coalesce(organizations.max_running_jobs, {limit})" in query
     [container] = containers(target)
     assert trigger["metadata"]["targetQueryValue"] == environment("production", container)["SOLVER_SLOTS"]
+
+
+def test_everybody_at_once_opens_no_more_connections_than_postgresql_is_asked_to_have() -> None:
+    """Scaled out, in the middle of a rollout, with the setup job and the autoscaler asking."""
+    opened = 2
+    for service in ("api", "persister", "solver"):
+        deployment = named("production", "Deployment", service)
+        [container] = containers(deployment)
+        given = {name.lower(): value for name, value in environment("production", container).items()}
+        settings = SETTINGS[service].model_validate(given)
+        scaled = named("production", "ScaledObject", "solver")["spec"]["maxReplicaCount"]
+        replicas = scaled if service == "solver" else deployment["spec"]["replicas"]
+        replicas += deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+        listens = 1 if service == "solver" else 0
+        opened += replicas * (settings.database_pool_size + listens)
+        if isinstance(settings, SolverSettings):
+            assert settings.database_pool_size >= settings.solver_slots + 2, "renewals would wait for one another"
+    page = (reference.ROOT / "docs" / "operations.md").read_text()
+    [asked] = set(re.findall(r"`max_connections = (\d+)`", page))
+    # Three are the superuser's.
+    assert opened + 3 <= int(asked)
+    assert f"comes to {opened} " in " ".join(page.split())
 
 
 def test_scaling_down_is_slow_and_an_outage_of_the_database_scales_nothing_down() -> None:
