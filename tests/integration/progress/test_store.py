@@ -109,6 +109,26 @@ async def test_a_frame_is_published_once_and_kept_for_those_who_come_back(store:
     assert await store.snapshot(job.job_id) == live[-1]
 
 
+async def test_after_a_catch_up_each_job_is_told_once_and_its_result_outlives_its_progress(store: Store) -> None:
+    job = JobEvents()
+    epoch = await store.epoch()
+    for offset, event in enumerate((job.requested(), job.progress(1), job.completed())):
+        loaded = await store.load(job.job_id)
+        state = fold(loaded.state, event)
+        assert await store.swap(loaded.digest, state, epoch)
+        end = event if isinstance(event, SolveCompleted) else None
+        at = ("catch-up", 3, Position(offset, 1))
+        await store.settle(state, epoch, announce=False, end=end, store_result=end is not None, position=at)
+    assert await store.announce([job.job_id], epoch) == 1
+    assert await store.announce([job.job_id], epoch) == 0
+    await store.advance(epoch, {("catch-up", 3): Position(7, 1)})
+    assert (await store.positions(epoch))[("catch-up", 3)] == Position(7, 1)
+    await store._redis.delete(job_key(job.job_id))  # as its time to live does after two hours
+    last = await store.snapshot(job.job_id)
+    assert last is not None
+    assert last.terminal
+
+
 async def test_positions_of_another_epoch_are_not_believed(store: Store) -> None:
     await put(store, JobEvents().requested(), offset=41)
     epoch = await store.epoch()
