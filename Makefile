@@ -103,7 +103,7 @@ test-unit: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
 
 .PHONY: test-kafka
-test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers, fault suite too, on Apache Kafka (Docker, or Java 17+ and Maven)
+test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers, fault suite too, on Apache Kafka (Java 17+ and Maven: they freeze and kill it)
 	@HORARIUM_TEST_BROKER=kafka $(BIN)/python -m pytest tests/integration tests/e2e --numprocesses 2 --dist loadfile
 
 SOAK_MINUTES ?= 60

@@ -48,7 +48,10 @@ def data_folder() -> Iterator[Path]:
 
 @contextmanager
 def session_stack() -> Iterator[LocalStack]:
-    """The stack that most tests share: servers named by the environment, else a container, else child processes."""
+    """The stack that most tests share: servers named by the environment, else a container, else child processes.
+
+    A container spares no one Java and Maven: stacks of a test's own are child processes, which it can freeze and kill.
+    """
     broker = chosen_broker()
     with ExitStack() as exits:
         environment = dict(os.environ)

@@ -10,7 +10,6 @@ from prometheus_client import Counter, Gauge, Histogram
 PROJECTOR_LAG = Gauge(
     "horarium_projector_lag_seconds", "Age of the event that the projector handled last, by topic.", ["topic"]
 )
-PROJECTOR_BACKLOG = Gauge("horarium_projector_backlog_messages", "Messages not yet projected, by topic.", ["topic"])
 PROJECTED = Counter(
     "horarium_projected_events_total", "Events projected, by what they did: changed or unchanged.", ["effect"]
 )

@@ -16,7 +16,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from schemas.topics import SOLVE_PROGRESS
-from services.progress.metrics import PROJECTOR_BACKLOG, REBUILDS, REDIS_ERRORS
+from services.progress.metrics import REBUILDS, REDIS_ERRORS
 from services.progress.store import AwayError, Position, Store
 from services.runtime.kafka import Received
 from services.runtime.outage import is_world_away, sleep_unless
@@ -167,17 +167,14 @@ class Positions:
         for topic, consumer in self._active():
             assigned = [p for p in consumer.assignment() if p in self._placed]
             ends = await consumer.end_offsets(assigned) if assigned else {}
-            backlog = 0
             for partition, end in ends.items():
                 if partition not in consumer.assignment():
                     continue
                 position = await consumer.position(partition)
-                backlog += max(0, end - position)
                 if position > end:
                     log.warning("topic_recreated", topic=topic, partition=partition.partition, offset=position, end=end)
                     REBUILDS.labels(reason="topic_recreated").inc()
                     await self._rewind(consumer, [partition])
-            PROJECTOR_BACKLOG.labels(topic=topic).set(backlog)
 
     def _active(self) -> list[tuple[str, Any]]:
         found = [(topic, consumer()) for topic, consumer in self._consumers.items()]

@@ -23,7 +23,14 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ClusterError, RedisClusterException, ResponseError
+from redis.exceptions import (
+    ClusterError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -38,10 +45,13 @@ R = TypeVar("R")
 EPOCH = "progress:epoch"
 POSITIONS = "progress:positions"
 FEED = "progress:feed"
+PING = "progress:ping"
 # A state rebuilt long after its job ended is kept at least this long: it must outlive the replay that could reopen it.
 _SHORTEST_TTL = timedelta(minutes=1)
 
 # Replies of a server that answers but cannot serve: full, disk full, a replica, starting, split, busy with a script.
+# The library has classes for some and then keeps the word to itself; from inside a script they may come as text.
+_AWAY_REPLIES = (OutOfMemoryError, ReadOnlyError, TryAgainError)
 _AWAY_WORDS = ("OOM ", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY ")
 
 # KEYS: the job. ARGV: SHA-1 of the bytes that were read ("" for none), new bytes, time to live in ms. 1 if swapped.
@@ -117,7 +127,7 @@ class AwayError(ConnectionError):
 
 
 def _or_away(method: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """Tell an outage from a defect of ours: only some of the library's errors, and only by their text, say which."""
+    """Tell an outage from a defect of ours: only some of the library's errors say which, some only by their text."""
 
     @wraps(method)
     async def called(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -126,7 +136,7 @@ def _or_away(method: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, An
         except (RedisConnectionError, RedisTimeoutError, RedisClusterException, ClusterError, OSError) as error:
             raise AwayError(f"{method.__name__}: {error}") from error
         except ResponseError as error:
-            if any(word in str(error) for word in _AWAY_WORDS):
+            if isinstance(error, _AWAY_REPLIES) or any(word in str(error) for word in _AWAY_WORDS):
                 raise AwayError(f"{method.__name__}: {error}") from error
             raise
 
@@ -156,7 +166,10 @@ class Store:
 
     @_or_away
     async def ping(self) -> None:
-        await self._redis.get(EPOCH)
+        """By a write: a server that is full, read-only or cannot keep what it has answers every question, and the
+        projection stands still all the same.
+        """
+        await self._redis.set(PING, b"1", px=_ms(_SHORTEST_TTL))
 
     # --- for the projector ---
 

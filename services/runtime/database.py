@@ -36,7 +36,12 @@ def create_engine(settings: RuntimeSettings, application: str) -> AsyncEngine:
     )
 
 
+class ReadOnlyDatabaseError(ConnectionError):
+    """The database answers but takes no writes: a standby, or a primary that became one."""
+
+
 async def ping(engine: AsyncEngine) -> None:
-    """Raise if the database does not answer."""
+    """Raise if the database does not answer, or would take no writes."""
     async with engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+        if await connection.scalar(text("SELECT current_setting('transaction_read_only')")) == "on":
+            raise ReadOnlyDatabaseError("the database is read-only")

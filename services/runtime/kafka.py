@@ -51,6 +51,7 @@ _RETRY_IN_PLACE_S = 60.0
 # What is on its way to the broker when we stop: a living one answers within this.
 _LAST_ANSWER_S = 1.0
 _LOOKS_PER_LIMIT = 8
+_BACKLOG_EVERY_S = 5.0
 # The answer to a heartbeat tells a member that another one has left, and that there are partitions to take over.
 _LONGEST_HEARTBEAT_MS = 1000
 
@@ -143,6 +144,24 @@ class Kafka:
 
     async def _stay(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when a consumer does nothing although the broker answers."""
+        # Beside the watch: whether a consumer is stuck must not depend on what a broker takes its time for.
+        measuring = asyncio.create_task(self._measure(stop), name="consumer_backlogs")
+        try:
+            await self._watch(stop, measuring)
+        finally:
+            measuring.cancel()
+            await asyncio.wait({measuring})
+
+    async def _measure(self, stop: asyncio.Event) -> None:
+        while not await sleep_unless(stop, _BACKLOG_EVERY_S):
+            for subscription, subscriber in self._subscriptions:
+                if (consumer := subscriber.consumer) is not None:
+                    try:
+                        await subscription.health.measure_backlog(consumer)
+                    except (KafkaError, TimeoutError) as error:
+                        log.debug("backlog_unknown", **subscription.labels, error=repr(error)[:200])
+
+    async def _watch(self, stop: asyncio.Event, measuring: asyncio.Task[None]) -> None:
         limit_s = self._settings.consumer_stuck_after_s
         look_every_s = limit_s / _LOOKS_PER_LIMIT
         looked_at = monotonic()
@@ -151,6 +170,8 @@ class Kafka:
             late = monotonic() - looked_at > limit_s / 2
             looked_at = monotonic()
             found = await self._stuck_consumer(limit_s)
+            if measuring.done():
+                measuring.result()  # a defect of ours
             if late or (found and not await unless(stop, self._answers())):
                 for subscription, _ in self._subscriptions:
                     subscription.health.connected()
@@ -263,7 +284,9 @@ class Kafka:
 
     async def _consume(self, message: KafkaMessage, subscription: _Subscription) -> str:
         started = monotonic()
-        subscription.health.handling(begins=True)
+        record = _record(message)
+        place = TopicPartition(record.topic, record.partition), record.offset
+        subscription.health.handling(begins=True, message=place)
         try:
             try:
                 result = await self._handle(message, subscription)

@@ -43,6 +43,11 @@ CONSUMER_LAST_POLL = Gauge(
     "Seconds since the consumer was last seen at work (fetching, handling, or a member with nothing to do).",
     ["topic", "group"],
 )
+CONSUMER_BACKLOG = Gauge(
+    "horarium_consumer_backlog_messages",
+    "Messages of the consumer's partitions that it has not handled yet, the one in its hands included.",
+    ["topic", "group"],
+)
 CONSUMERS_STUCK = Counter(
     "horarium_consumers_stuck_total",
     "Consumers found stuck while the broker answers; each time the connection is made anew.",
@@ -83,6 +88,7 @@ __all__ = [
     "CLEANUP_REMOVED",
     "COMMIT_FAILURES",
     "CONSUMERS_STUCK",
+    "CONSUMER_BACKLOG",
     "CONSUMER_LAST_POLL",
     "CONSUMER_PARTITIONS",
     "DEAD_LETTERS_RESTING",

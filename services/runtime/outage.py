@@ -49,18 +49,26 @@ _BROKER_AWAY: tuple[type[KafkaError], ...] = (
 
 # PostgreSQL's undefined_table and undefined_column (SQLSTATE): our tables are all there after `horarium migrate`.
 _SCHEMA_MISSING = frozenset({"42P01", "42703"})
+# What a standby says of a write, until it is promoted or we are led to the primary again. The driver has no class for
+# an outage of this kind: it calls it an internal error.
+_READ_ONLY = "25006"
 
 
 def is_schema_missing(error: BaseException) -> bool:
     """True if the database does not have the tables of this version: it has not been migrated yet."""
-    return isinstance(error, sqlalchemy.exc.DBAPIError) and getattr(error.orig, "sqlstate", None) in _SCHEMA_MISSING
+    return isinstance(error, sqlalchemy.exc.DBAPIError) and _state(error) in _SCHEMA_MISSING
+
+
+def _state(error: sqlalchemy.exc.DBAPIError) -> str | None:
+    """PostgreSQL's own code for what is wrong (SQLSTATE)."""
+    return getattr(error.orig, "sqlstate", None)
 
 
 def is_world_away(error: BaseException) -> bool:
     """True if the same call may succeed later without anybody changing it, or once the database has been migrated."""
     if is_schema_missing(error):
         return True
-    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and (error.connection_invalidated or _state(error) == _READ_ONLY):
         return True
     if isinstance(error, KafkaError):
         return bool(error.retriable) or isinstance(error, _BROKER_AWAY)

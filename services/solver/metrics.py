@@ -14,6 +14,11 @@ from services.solver.outcome import JOB_FAILED_REASONS, EndReason
 TASKS = Gauge(
     "horarium_solver_tasks", "Unended tasks in the database by status; every replica reports the same.", ["status"]
 )
+RUNNABLE_TASKS = Gauge(
+    "horarium_solver_runnable_tasks",
+    "Tasks that solvers could be working on now: running, or not held back by their organisation's limit of running "
+    "jobs; every replica reports the same.",
+)
 JOBS = Gauge(
     "horarium_solver_jobs",
     "Unended jobs in the database: running (some variant is being solved) or queued; every replica reports the same.",

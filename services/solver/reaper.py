@@ -19,6 +19,7 @@ from services.solver.metrics import (
     LEASES_EXPIRED,
     OLDEST_QUEUED_SECONDS,
     OLDEST_RUNNING_SECONDS,
+    RUNNABLE_TASKS,
     TASKS,
 )
 from services.solver.settings import SolverSettings
@@ -72,6 +73,7 @@ class Reaper:
             TASKS.labels(status=status).set(backlog.tasks.get(status, 0))
         JOBS.labels(status="queued").set(backlog.queued_jobs)
         JOBS.labels(status="running").set(backlog.running_jobs)
+        RUNNABLE_TASKS.set(backlog.runnable_tasks)
         OLDEST_QUEUED_SECONDS.set(backlog.oldest_queued_s)
         OLDEST_RUNNING_SECONDS.set(backlog.oldest_running_s)
         COMPLETED_UNPUBLISHED.set(backlog.unpublished)

@@ -24,7 +24,7 @@ from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, Tas
 from services.solver.jobs import end_job_if_done, end_or_hasten_queued, lock_job, notify_tasks
 from services.solver.outcome import EndReason
 from services.solver.settings import SolverSettings
-from services.solver.turns import due, next_task, seconds, turn_taken
+from services.solver.turns import due, next_task, runnable_tasks, seconds, turn_taken
 
 # Claims are made one after another, over all replicas: only so are the limit on an organisation's running jobs and
 # the fair order exact. A claim takes a millisecond or two, a solve takes seconds to minutes.
@@ -38,11 +38,13 @@ _EXPIRE_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Unended tasks by status and the jobs that they belong to; how long the oldest task that may run has waited, and
-    how long ago the oldest unended job was first claimed; ended jobs whose event is unpublished.
+    """Unended tasks by status, those of them that could run at once, and the jobs that they belong to; how long the
+    oldest task that may run has waited, and how long ago the oldest unended job was first claimed; ended jobs whose
+    event is unpublished.
     """
 
     tasks: Mapping[str, int]
+    runnable_tasks: int
     queued_jobs: int
     running_jobs: int
     oldest_queued_s: float
@@ -224,6 +226,9 @@ class Tasks:
             unended = (await connection.execute(jobs)).one()
             return Backlog(
                 tasks={str(status): int(count) for status, count in rows},
+                runnable_tasks=int(
+                    await connection.scalar(runnable_tasks(self._settings.solver_max_running_jobs)) or 0
+                ),
                 queued_jobs=int(unended.unended) - int(unended.running),
                 running_jobs=int(unended.running),
                 oldest_queued_s=float(await connection.scalar(oldest) or 0.0),

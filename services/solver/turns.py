@@ -87,6 +87,36 @@ def next_task(running_jobs_limit: int) -> Any:
     )
 
 
+def runnable_tasks(running_jobs_limit: int) -> Any:
+    """How many tasks solvers could be working on at this moment, had they the slots: those that run, and those that no
+    organisation's limit of running jobs holds back. `running_jobs_limit` as in `next_task`.
+
+    The autoscaler asks the same (deploy/k8s/components/keda): replicas for tasks that may not run would idle.
+    """
+    jobs = (
+        select(
+            solve_tasks.c.organization_id,
+            solve_tasks.c.job_id,
+            func.count().label("tasks"),
+            func.bool_or(solve_tasks.c.status == "running").label("runs"),
+            func.max(solve_tasks.c.priority).label("priority"),
+            func.min(solve_tasks.c.created_at).label("since"),
+        )
+        .where(solve_tasks.c.status.in_(("queued", "running")))
+        .group_by(solve_tasks.c.organization_id, solve_tasks.c.job_id)
+        .cte("jobs")
+    )
+    order = (jobs.c.runs.desc(), jobs.c.priority.desc(), jobs.c.since, jobs.c.job_id)
+    place = func.row_number().over(partition_by=jobs.c.organization_id, order_by=order)
+    ranked = select(jobs, place.label("place")).cte("ranked")
+    limit = func.coalesce(organizations.c.max_running_jobs, running_jobs_limit)
+    return (
+        select(func.coalesce(func.sum(ranked.c.tasks), 0))
+        .outerjoin(organizations, organizations.c.id == ranked.c.organization_id)
+        .where(or_(ranked.c.runs, ranked.c.place <= limit))
+    )
+
+
 def turn_taken(organization_id: UUID) -> Any:
     """Note that the organisation is served now. The caller holds the claim lock, so nobody writes the same row."""
     now = func.clock_timestamp()

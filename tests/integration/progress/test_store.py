@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import redis as redis_client
 
-from deploy.local.redis import RedisServer
 from schemas.events import Event, SolveCompleted
 from schemas.fold import JobState, fold
 from services.progress.snapshot import Revision
@@ -25,43 +23,35 @@ from services.progress.store import (
     result_key,
     stream_key,
 )
+from tests.integration.progress.cluster import ClusterOfOne, a_cluster
 from tests.job_events import JobEvents
-from tests.stack import data_folder
-
-
-class ClusterOfOne(RedisServer):
-    """One Redis server in cluster mode that owns every slot: as strict about slots as a large cluster."""
-
-    def prepare(self) -> None:
-        super().prepare()
-        with self.configuration_file.open("a") as configuration:
-            configuration.write(f"cluster-enabled yes\ncluster-announce-ip {self.host}\n")
-
-    def own_all_slots(self) -> None:
-        with redis_client.Redis.from_url(self.url) as client:
-            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
 
 
 @pytest.fixture(scope="module")
-def cluster_url() -> Iterator[str]:
-    with data_folder() as folder, ClusterOfOne(Path(folder)) as server:
-        server.own_all_slots()
-        yield server.url.replace("redis://", "redis+cluster://")
+def cluster() -> Iterator[ClusterOfOne]:
+    with a_cluster() as server:
+        yield server
 
 
 @pytest.fixture(params=["redis", "cluster"])
 async def store(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Store]:
-    url = redis_url if request.param == "redis" else request.getfixturevalue("cluster_url")
+    url = redis_url if request.param == "redis" else request.getfixturevalue("cluster").cluster_url
     store = Store(url)
+    await complete(store)
+    yield store
+    await store.close()
+
+
+async def complete(store: Store) -> None:
+    """A cluster needs a moment to find itself complete."""
     async with asyncio.timeout(30):
         while True:
             try:
                 await store.epoch()
-                break
-            except AwayError:  # a cluster needs a moment to find itself complete
+            except AwayError:
                 await asyncio.sleep(0.1)
-    yield store
-    await store.close()
+            else:
+                return
 
 
 async def put(store: Store, *events: Event, offset: int = 0) -> JobState:
@@ -119,6 +109,26 @@ async def test_a_frame_is_published_once_and_kept_for_those_who_come_back(store:
     assert await store.snapshot(job.job_id) == live[-1]
 
 
+async def test_after_a_catch_up_each_job_is_told_once_and_its_result_outlives_its_progress(store: Store) -> None:
+    job = JobEvents()
+    epoch = await store.epoch()
+    for offset, event in enumerate((job.requested(), job.progress(1), job.completed())):
+        loaded = await store.load(job.job_id)
+        state = fold(loaded.state, event)
+        assert await store.swap(loaded.digest, state, epoch)
+        end = event if isinstance(event, SolveCompleted) else None
+        at = ("catch-up", 3, Position(offset, 1))
+        await store.settle(state, epoch, announce=False, end=end, store_result=end is not None, position=at)
+    assert await store.announce([job.job_id], epoch) == 1
+    assert await store.announce([job.job_id], epoch) == 0
+    await store.advance(epoch, {("catch-up", 3): Position(7, 1)})
+    assert (await store.positions(epoch))[("catch-up", 3)] == Position(7, 1)
+    await store._redis.delete(job_key(job.job_id))  # as its time to live does after two hours
+    last = await store.snapshot(job.job_id)
+    assert last is not None
+    assert last.terminal
+
+
 async def test_positions_of_another_epoch_are_not_believed(store: Store) -> None:
     await put(store, JobEvents().requested(), offset=41)
     epoch = await store.epoch()
@@ -130,6 +140,28 @@ async def test_a_server_that_is_away_is_told_from_a_defect() -> None:
     store = Store("redis://127.0.0.1:1/0", timeout_s=0.5)
     with pytest.raises(AwayError):
         await store.load(JobEvents().job_id)
+    await store.close()
+
+
+async def test_a_server_that_answers_and_takes_no_writes_is_away(cluster: ClusterOfOne) -> None:
+    """Else events would be set aside as if they were wrong, and nobody told that the projection stands still."""
+    store = Store(cluster.cluster_url)
+    await complete(store)
+    job = JobEvents()
+    state, epoch = fold(None, job.requested()), await store.epoch()
+    at = ("topic", 0, Position(0, 1))
+    with cluster.full():
+        assert await store.snapshot(job.job_id) is None, "it answers"
+        for write in (
+            store.ping(),
+            store.swap("", state, epoch),
+            store.settle(state, epoch, announce=True, end=None, store_result=False, position=at),
+            store.settle(state, epoch, announce=False, end=None, store_result=False, position=at),
+            store.advance(epoch, {("topic", 0): Position(0, 1)}),
+        ):
+            with pytest.raises(AwayError):
+                await write
+    await store.ping()
     await store.close()
 
 

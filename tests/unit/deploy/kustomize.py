@@ -17,7 +17,7 @@ import yaml
 from tests.unit.deploy.sources import yaml_documents
 
 Manifest = dict[str, Any]
-_KNOWN = {"apiVersion", "kind", "namespace", "resources", "components", "images", "replicas", "patches"}
+_KNOWN = {"apiVersion", "kind", "namespace", "resources", "components", "images", "replicas", "patches", "replacements"}
 _WITHOUT_NAMESPACE = {"Namespace"}
 
 
@@ -55,6 +55,8 @@ def _changed(manifests: list[Manifest], spec: Manifest, folder: Path) -> list[Ma
         _find(manifests, "Deployment", count["name"])["spec"]["replicas"] = count["count"]
     for image in spec.get("images", []):
         _rename_image(manifests, image)
+    for replacement in spec.get("replacements", []):
+        _replace(manifests, replacement)
     if "namespace" in spec:
         for manifest in manifests:
             if manifest["kind"] in _WITHOUT_NAMESPACE:
@@ -140,6 +142,30 @@ def _operate(manifest: Manifest, operation: Manifest) -> None:
             del place[key]
         case other:
             raise KustomizationError(f"operation {other} is not known here")
+
+
+def _replace(manifests: list[Manifest], replacement: Manifest) -> None:
+    """Put a field of one manifest into fields of others, or into one part of their texts."""
+    source = replacement["source"]
+    [(place, key)] = _places(_find(manifests, source["kind"], source["name"]), source["fieldPath"])
+    for target in replacement["targets"]:
+        options, selected = target["options"], target["select"]
+        if options.keys() != {"delimiter", "index"}:
+            raise KustomizationError(f"replacement options {options} are not known here")
+        for path in target["fieldPaths"]:
+            for to, name in _places(_find(manifests, selected["kind"], selected["name"]), path):
+                parts = to[name].split(options["delimiter"])
+                parts[options["index"]] = place[key]
+                to[name] = options["delimiter"].join(parts)
+
+
+def _places(manifest: Manifest, path: str) -> list[tuple[Any, Any]]:
+    """The fields that a path names: `*` is every item of a list, `[a.b/c]` a name with dots."""
+    *way, last = [name.strip("[]") for name in re.findall(r"\[[^\]]+\]|[^.]+", path)]
+    places: list[Any] = [manifest]
+    for name in way:
+        places = [inner for place in places for inner in (place if name == "*" else [place[name]])]
+    return [(place, last) for place in places]
 
 
 def _rename_image(manifests: list[Manifest], image: Manifest) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.deploy.manifests import named
 from tests.unit.deploy.promql import problems_of, series_in
-from tests.unit.deploy.sources import DEPLOY, yaml_documents
+from tests.unit.deploy.sources import DEPLOY, SERVICES, yaml_documents
 
 PROMETHEUS = DEPLOY / "observability" / "prometheus"
 
@@ -58,13 +59,20 @@ def test_every_alert_is_tested_firing_and_silent() -> None:
     assert silent >= len(firing)
 
 
+def test_a_service_that_is_not_there_at_all_is_missed() -> None:
+    """It has no series that could be 0."""
+    absent = {selector for alert in alerts() for selector in re.findall(r"absent\((\S+?)\)", alert["expr"])}
+    assert absent >= {f'up{{component="{service}"}}' for service in SERVICES if service != "solver"}
+    assert "horarium_solver_slots" in absent
+
+
 @pytest.mark.parametrize("alert", list(alerts()), ids=lambda alert: str(alert["alert"]))
 def test_an_alert_tells_who_is_called_what_is_wrong_and_what_to_do(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning"}
     annotations = alert["annotations"]
     assert annotations["summary"]
     assert len(annotations["description"]) > len(annotations["summary"]) / 2
-    assert re.fullmatch(r"docs/operations\.md#runbook-[a-z-]+", annotations["runbook_url"])
+    assert re.fullmatch(r"\{\{ \$externalLabels\.runbooks \}\}#runbook-[a-z-]+", annotations["runbook_url"])
     assert problems_of(alert["expr"]) == []
 
 
@@ -99,6 +107,19 @@ def test_each_service_is_scraped_at_its_port_and_carries_its_name() -> None:
         assert names["names"] == [label]
         found[label] = names["port"]
     assert found == {name: settings.model_fields["http_port"].default for name, settings in SETTINGS.items()}
+
+
+def test_links_to_runbooks_begin_where_an_installation_says() -> None:
+    """A path would lead nowhere from a mail or a chat. What comes of the template, the rules' own tests show."""
+    labels = yaml_documents(PROMETHEUS / "prometheus.yml")[0]["global"]["external_labels"]
+    assert labels == {"runbooks": "${HORARIUM_RUNBOOKS}"}
+    in_compose = yaml_documents(DEPLOY / "compose" / "compose.yaml")[0]["services"]["prometheus"]["environment"]
+    assert in_compose["HORARIUM_RUNBOOKS"] == "${HORARIUM_RUNBOOKS:-docs/operations.md}"
+    rule = named("production", "PrometheusRule", "horarium")
+    base = rule["metadata"]["annotations"]["horarium.io/runbooks"]
+    assert base.startswith("https://")
+    links = [alert["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for alert in group["rules"]]
+    assert [link.partition("#")[0] for link in links] == [base] * len(list(alerts()))
 
 
 def test_rule_files_are_where_prometheus_looks() -> None:

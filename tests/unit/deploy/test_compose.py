@@ -172,6 +172,16 @@ def test_what_is_in_the_temporary_directory_is_in_memory_and_bounded(name: str) 
     assert 0 < temporary_mib(container(name)) <= memory_mib(container(name)) / 4
 
 
+def test_six_solvers_fit_into_postgresqls_own_number_of_connections() -> None:
+    """A hundred, three of them the superuser's."""
+    opened = 0
+    for service, replicas, listens in (("api", 1, 0), ("persister", 1, 0), ("solver", 6, 1)):
+        given = {name.lower(): filled(text) for name, text in container(service)["environment"].items()}
+        opened += replicas * (SETTINGS[service].model_validate(given).database_pool_size + listens)
+    assert "max_connections" not in str(container("postgres"))
+    assert opened <= 97
+
+
 def test_only_web_addresses_leave_this_machines_containers_and_only_on_loopback_by_default() -> None:
     published = {name: spec["ports"] for name, spec in FILE["services"].items() if "ports" in spec}
     assert published.keys() == {"api", "progress", "prometheus", "grafana"}

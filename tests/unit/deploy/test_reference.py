@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, Histogram
 
 import services
 from horarium import reference
+from schemas.topics import DEAD_LETTER_SUFFIX, JOB_CONTROL, JOB_REQUESTED, SOLVE_COMPLETED, SOLVE_PROGRESS, all_topics
 from tests.unit.deploy.sources import SERVICES
 
 AGAIN = "run `make docs` and look at the difference"
@@ -99,3 +100,13 @@ def test_every_setting_of_every_service_is_in_the_table_and_secrets_are_marked()
         rows = [line for line in page.splitlines() if line.startswith(f"| `{secret}` |") and "horarium " not in line]
         assert rows
         assert all("**Secret.**" in row for row in rows), secret
+
+
+def test_the_operations_page_tells_how_long_topics_keep_their_messages() -> None:
+    """Operators must not shorten it below their oldest backup's age, so they must know it."""
+    kept = {topic.name: topic.retention.days for topic in all_topics()}
+    [requests] = {kept[name] for name in (JOB_REQUESTED, JOB_CONTROL, SOLVE_COMPLETED)}
+    [letters] = {days for name, days in kept.items() if name.endswith(DEAD_LETTER_SUFFIX)}
+    page = " ".join((reference.ROOT / "docs" / "operations.md").read_text().split())
+    assert f"Topics keep {requests} days (progress {kept[SOLVE_PROGRESS]}, dead letters {letters})" in page
+    assert f"lie in `<topic>.dlq` for {letters} days" in page

@@ -32,6 +32,8 @@ class FakeConsumer:
         self.sought: list[int] = []
         self.failed_at = float("-inf")
         self.polled_ago_s: dict[int, float] = {}
+        self.positions: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         if self.commit_error is not None:
@@ -43,6 +45,12 @@ class FakeConsumer:
 
     def assignment(self) -> set[TopicPartition]:
         return {TopicPartition(JOB_CONTROL, number) for number in self.polled_ago_s}
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {partition: self.ends[partition.partition] for partition in partitions}
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition.partition]
 
     def last_poll_timestamp(self, partition: TopicPartition) -> int:
         return int((time.time() - self.polled_ago_s[partition.partition]) * 1000)
@@ -168,3 +176,24 @@ async def test_a_subscriber_whose_tasks_are_done_has_ended() -> None:
     assert not loop_has_ended(FakeSubscriber(FakeConsumer(), [done, living]))
     assert loop_has_ended(FakeSubscriber(None, [living]))
     living.cancel()
+
+
+async def test_the_message_in_hand_is_backlog_until_its_handler_is_done(health: ConsumerHealth) -> None:
+    """It has been read, and may be the last one: by its position alone a consumer that stands still would look idle."""
+
+    async def backlog() -> float | None:
+        await health.measure_backlog(consumer)  # type: ignore[arg-type]  # a fake
+        labels = {"topic": JOB_CONTROL, "group": "health"}
+        return REGISTRY.get_sample_value("horarium_consumer_backlog_messages", labels)
+
+    consumer = FakeConsumer()
+    consumer.polled_ago_s = {0: 1.0, 1: 1.0}
+    consumer.positions, consumer.ends = {0: 10, 1: 5}, {0: 10, 1: 8}
+    assert await backlog() == 3
+    health.handling(begins=True, message=(TopicPartition(JOB_CONTROL, 0), 9))
+    assert await backlog() == 4
+    consumer.positions[0] = 9  # handed back
+    assert await backlog() == 4
+    health.handling(begins=False)
+    consumer.positions[0] = 10
+    assert await backlog() == 3

@@ -26,6 +26,8 @@ from services.runtime.outage import StoppedError, is_world_away, pauses, sleep_u
         # Not migrated yet: whoever consumes waits for that, instead of making dead letters of good messages.
         sqlalchemy.exc.ProgrammingError("SELECT", {}, psycopg.errors.UndefinedTable("no such relation")),
         sqlalchemy.exc.ProgrammingError("SELECT", {}, psycopg.errors.UndefinedColumn("no such column")),
+        # A standby, or a primary that has just become one: the driver takes it for a defect.
+        sqlalchemy.exc.InternalError("INSERT", {}, psycopg.errors.ReadOnlySqlTransaction("read-only transaction")),
     ],
 )
 def test_a_server_that_does_not_answer_is_worth_another_try(error: Exception) -> None:
@@ -37,6 +39,7 @@ def test_a_server_that_does_not_answer_is_worth_another_try(error: Exception) ->
     [
         sqlalchemy.exc.IntegrityError("INSERT", {}, Exception("duplicate key")),
         sqlalchemy.exc.ProgrammingError("SELEKT", {}, psycopg.errors.SyntaxError("syntax error")),
+        sqlalchemy.exc.InternalError("INSERT", {}, psycopg.errors.InFailedSqlTransaction("a defect of ours")),
         redis.exceptions.ResponseError("wrong type"),
         MessageSizeTooLargeError("64 MiB is enough for everybody"),
         ValueError("a bug"),
