@@ -24,11 +24,11 @@ class Place(Part):
 
 
 class ChangedClass(Part):
-    """A class at another time, in another room, or both; null where it is not placed."""
+    """A class at another time, in another room, or both; nowhere (null, or left out) where it is not placed."""
 
     class_id: str = Field(alias="class")
-    before: Place | None
-    after: Place | None
+    before: Place | None = None
+    after: Place | None = None
 
 
 class ResectionedStudent(Part):

@@ -34,10 +34,14 @@ class ChangeCounts(Part):
     budget_impossible: bool = Field(default=False, description="Proven: more than `max_changes` classes must change.")
 
 
+# An event must not pass the broker's limit for what nobody reads; the counts are always of all.
+MAX_LISTED = 10_000
+
+
 class Changes(ChangeCounts):
     """The counts and the changed classes themselves, in the problem's order."""
 
-    changed: list[ChangedClass] = Field(default_factory=list)
+    changed: list[ChangedClass] = Field(default_factory=list, description=f"At most {MAX_LISTED:,}.")
 
 
 def report_changes(
@@ -66,5 +70,5 @@ def report_changes(
         max_changes=max_changes,
         over_budget=0 if max_changes is None else max(0, classes - max_changes),
         budget_impossible=budget_impossible,
-        changed=list(found.classes),
+        changed=list(found.classes[:MAX_LISTED]),
     )
