@@ -92,9 +92,10 @@ class Client:
             "POST", "/api/problems", content=content, headers={"Content-Type": content_type}, params=params
         )
 
-    def generate(self, problem_id: str, **options: object) -> Submitted:
-        """Ask for timetables; returns as soon as the job is accepted."""
-        answer = self._json("POST", "/api/timetables/generate", json={"problem_id": problem_id, **options})
+    def generate(self, problem_id: str | None = None, **options: object) -> Submitted:
+        """Ask for timetables; returns as soon as the job is accepted. With `base_job_id` no problem is needed."""
+        problem = {} if problem_id is None else {"problem_id": problem_id}
+        answer = self._json("POST", "/api/timetables/generate", json={**problem, **options})
         return Submitted(answer["job_id"], answer["status_url"], answer["progress_url"])
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -107,6 +108,10 @@ class Client:
     def attempts(self, job_id: str) -> dict[str, Any]:
         """How each variant stands, and who has worked on it."""
         return self._json("GET", f"/api/timetables/{job_id}/attempts")
+
+    def changes(self, job_id: str, number: int) -> dict[str, Any]:
+        """What departs from the timetable that the job started from."""
+        return self._json("GET", f"/api/timetables/{job_id}/variants/{number}/changes")
 
     def progress(self, progress_url: str) -> dict[str, Any] | None:
         """The latest report, or None while there is none yet."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from schemas.change.baseline import KeepWeights
+from schemas.change.difference import ChangedClass, Place
+from schemas.change.pins import Keep, PinnedClass
+from schemas.change.report import Changes
 from schemas.events import (
     ControlAction,
     ErrorInfo,
@@ -30,6 +34,7 @@ from schemas.events import (
 from schemas.timetable import Enrolment, Placement, Score, Timetable, Unplaced, Unsectioned
 
 _JOB = UUID("0b6f5c1e-4f3a-4c52-9a57-2f0f9f1b6c01")
+_CHANGE_JOB = UUID("0b6f5c1e-4f3a-4c52-9a57-2f0f9f1b6c04")
 _ORGANIZATION = UUID("7d1f3c58-90c5-4b52-8a51-0a2a4c1f5e02")
 _PROBLEM = UUID("c3f4d1aa-6f1e-4d3b-9a0e-5d7f2b8c9e03")
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -170,6 +175,7 @@ def examples() -> dict[str, Event]:
     """Events by name; the name begins with the event's type without its version."""
     return {
         "job.requested-by-reference": _requested_by_reference(),
+        "job.requested-change": _requested_change(),
         "job.requested-inline": _requested_inline(),
         "job.requested-inline-ctt": _requested_ctt(),
         "job.requested-inline-itc2019": _requested_xml(),
@@ -178,6 +184,7 @@ def examples() -> dict[str, Event]:
         "solve.progress-constructing": _progress_constructing(),
         "solve.progress-improving": _progress_improving(),
         "solve.completed-completed": _completed(),
+        "solve.completed-changed": _changed(),
         "solve.completed-infeasible": _infeasible(),
         "solve.completed-failed": _failed(),
     }
@@ -198,6 +205,31 @@ def _requested_by_reference() -> JobRequested:
         priority=10,
         options=SolveOptions(
             variants=2, time_limit_s=300, seed=42, workers=2, target_cost=100, weights=WeightOverrides(student=5)
+        ),
+        problem_ref=ProblemReference(problem_id=_PROBLEM, sha256=_SHA256),
+    )
+
+
+def _requested_change() -> JobRequested:
+    """The published timetable again, with one class at another time and at most five others changed."""
+    return JobRequested(
+        event_id=_event_id(12),
+        job_id=_CHANGE_JOB,
+        occurred_at=_START + timedelta(days=30),
+        correlation_id=_CORRELATION,
+        organization_id=_ORGANIZATION,
+        requested_by="planner@university.example",
+        options=SolveOptions(
+            time_limit_s=60,
+            base_job_id=_JOB,
+            base_variant=1,
+            keep_weights=KeepWeights(time=20, room=10, section=5),
+            max_changes=6,
+            pins=[
+                PinnedClass(class_id="ALG-1/1", time="tue-9"),
+                PinnedClass(class_id="TOP-1/1", keep=Keep.BOTH),
+                PinnedClass(class_id="ALG-1/lab", keep=Keep.ROOM),
+            ],
         ),
         problem_ref=ProblemReference(problem_id=_PROBLEM, sha256=_SHA256),
     )
@@ -337,6 +369,66 @@ def _completed() -> SolveCompleted:
                 optimal=True,
                 lower_bound=2,
                 elapsed_s=300.4,
+            )
+        ],
+    )
+
+
+def _changed() -> SolveCompleted:
+    """What became of `job.requested-change`: two classes changed places."""
+    first = _completed().variants[0]
+    moved = {"ALG-1/1": "tue-9", "ALG-1/lab": "mon-9"}
+    timetable = first.timetable.model_copy(
+        update={
+            "placements": [
+                placed.model_copy(update={"time": moved.get(placed.class_id, placed.time)})
+                for placed in first.timetable.placements
+            ]
+        }
+    )
+    return SolveCompleted(
+        event_id=_event_id(13),
+        job_id=_CHANGE_JOB,
+        occurred_at=_START + timedelta(days=30, seconds=12),
+        correlation_id=_CORRELATION,
+        organization_id=_ORGANIZATION,
+        outcome=Outcome.COMPLETED,
+        attempt=1,
+        token=18,
+        started_at=_START + timedelta(days=30, seconds=1),
+        variants=[
+            VariantResult(
+                variant=1,
+                score=Score(hard_violations=0, total=42, cost={"time": 2, "change": 40}),
+                timetable=timetable,
+                provenance=_provenance(0),
+                optimal=True,
+                lower_bound=42,
+                elapsed_s=10.7,
+                changes=Changes(
+                    base_job_id=_JOB,
+                    base_variant=1,
+                    compared=3,
+                    classes=2,
+                    times=2,
+                    rooms=0,
+                    sections=0,
+                    students=0,
+                    forced=1,
+                    max_changes=6,
+                    changed=[
+                        ChangedClass(
+                            class_id="ALG-1/1",
+                            before=Place(time="mon-9", room="A-101"),
+                            after=Place(time="tue-9", room="A-101"),
+                        ),
+                        ChangedClass(
+                            class_id="ALG-1/lab",
+                            before=Place(time="tue-9", room="L-3"),
+                            after=Place(time="mon-9", room="L-3"),
+                        ),
+                    ],
+                ),
             )
         ],
     )

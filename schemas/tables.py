@@ -336,6 +336,8 @@ timetable_variants = Table(
     Column("lower_bound", BigInteger, nullable=True),
     Column("elapsed_s", Float, nullable=False),
     Column("violations", JSONB, nullable=False),
+    Column("changes", JSONB, nullable=True, comment="counts of what departs from the base timetable"),
+    Column("changed_zstd", LargeBinary, nullable=True, comment="the classes that do, as JSON"),
     Column("timetable_zstd", LargeBinary, nullable=False),
     Column("sha256", String(64), nullable=False, comment="of the timetable's JSON; its ETag"),
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from horarium.commands import change
 from horarium.commands.terminal import EXIT_UNREACHABLE, EXIT_VIOLATIONS, is_watched, note, read_file, refuse, say
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
 from schemas.fold import TERMINAL_STATUSES
@@ -49,11 +50,27 @@ def submit(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
     variants: Annotated[int, typer.Option(min=1, max=MAX_VARIANTS)] = 1,
+    base_job: Annotated[str | None, typer.Option(help="A finished job: change its timetable little.")] = None,
+    base_variant: Annotated[int | None, typer.Option(min=1, help="Which of its variants; the best one.")] = None,
+    keep_weight: change.KeepWeight = None,
+    max_changes: change.MaxChanges = None,
+    pin: change.PinBoth = None,
+    pin_time: change.PinTime = None,
+    pin_room: change.PinRoom = None,
     follow: Annotated[bool, typer.Option("--watch", help="Watch the job until it ends.")] = False,
 ) -> None:
     """Upload a problem and ask for timetables; prints the job's id."""
     from schemas.problem.findings import InvalidProblemError
 
+    pins = change.read_pins(pin, pin_time, pin_room)
+    asked = {
+        "base_job_id": base_job,
+        "base_variant": base_variant,
+        "keep_weights": change.read_keep_weights(keep_weight) or None,
+        "max_changes": max_changes,
+        "pins": [p.model_dump(mode="json", by_alias=True, exclude_none=True) for p in pins] or None,
+    }
+    changing = {name: value for name, value in asked.items() if value is not None}
     content = read_file(file, MAX_PROBLEM_BYTES)
     try:
         kind = guess_format(file.name, content)
@@ -61,7 +78,9 @@ def submit(
         refuse(f"{file}: {error.findings[0].message}")
     with _signed_in(url, token, email) as client:
         uploaded = client.upload(content, _MEDIA_TYPES[kind], file.name)
-        job = client.generate(uploaded["id"], time_limit_s=time_limit, seed=seed, workers=workers, variants=variants)
+        job = client.generate(
+            uploaded["id"], time_limit_s=time_limit, seed=seed, workers=workers, variants=variants, **changing
+        )
         say(job.job_id)
         if follow:
             _follow(client, job.progress_url)

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from horarium.commands.terminal import EXIT_VIOLATIONS, is_watched, note, refuse, refuse_findings, say
+from horarium.commands import change
+from horarium.commands.terminal import EXIT_VIOLATIONS, note, refuse, refuse_findings, say
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
+    from schemas.change.report import Changes
     from schemas.problem.expand import ExpandedProblem
-    from services.solver.solve import SolveReport, SolveResult
+    from services.solver.solve import SolveResult
 
 MAX_REASONS = 20
 
@@ -51,21 +51,40 @@ def solve(
     author: Annotated[str, typer.Option(help="Who made it, for ITC-2019 solutions.")] = "",
     institution: Annotated[str, typer.Option(help="Where, for ITC-2019 solutions.")] = "",
     country: Annotated[str, typer.Option(help="In which country, for ITC-2019 solutions.")] = "",
+    base: change.Base = None,
+    keep_weight: change.KeepWeight = None,
+    max_changes: change.MaxChanges = None,
+    pin: change.PinBoth = None,
+    pin_time: change.PinTime = None,
+    pin_room: change.PinRoom = None,
 ) -> None:
     """Compute a timetable and print its cost by part.
 
-    Exit code 0: no hard violation; 3: best effort, with what is violated and why; 2: bad input. Ctrl-C stops the search
-    and keeps the best timetable.
+    Exit code 0: no hard violation; 3: best effort, with what is violated and why, or with more changed classes than
+    allowed; 2: bad input. Ctrl-C stops the search and keeps the best timetable.
     """
-    from horarium.commands.files import expand_file, read_problem_file, write_solution_file
+    from horarium.commands.files import expand_file, read_problem_file, read_solution_file, write_solution_file
+    from horarium.commands.search_display import display
     from horarium.commands.verdict import print_verdict
+    from schemas.change.baseline import Baseline, KeepWeights
+    from schemas.change.pins import with_pins
     from schemas.formats.itc2019_solution import Credits
     from schemas.problem.findings import InvalidProblemError
     from schemas.referee import judge
     from services.solver.solve import solve_problem
 
+    keep = KeepWeights(**change.read_keep_weights(keep_weight))
+    if base is None and (keep_weight is not None or max_changes is not None):
+        refuse("--keep-weight and --max-changes need a timetable to stay close to: give --base.")
     problem, kind = read_problem_file(file)
+    published = None if base is None else read_solution_file(base, problem)
+    try:
+        problem = with_pins(problem, change.read_pins(pin, pin_time, pin_room), published)
+    except InvalidProblemError as error:
+        refuse_findings("pins", error)
     expanded = expand_file(file, problem)
+    if published is not None:
+        expanded = replace(expanded, baseline=Baseline(published, keep, max_changes))
     note(f"{problem.name}: {_size(expanded)}")
     # Variants share the cores: side by side as far as there are any, because a core each beats helpers for one.
     together = min(variants, workers)
@@ -79,20 +98,23 @@ def solve(
             workers=workers // together,
             target=target,
             moves=moves,
-            on_progress=display.shower(variant),
+            on_progress=shown.shower(variant),
             should_stop=stop.is_set,
         )
         return result, time.monotonic() - began
 
     stop = threading.Event()
     try:
-        with _keeping_the_best(stop), _display(variants) as display, ThreadPoolExecutor(together) as pool:
+        with _keeping_the_best(stop), display(variants) as shown, ThreadPoolExecutor(together) as pool:
             runs = list(pool.map(run, range(1, variants + 1)))
     except InvalidProblemError as error:
         refuse_findings(file, error)
     results = [result for result, _ in runs]
-    verdicts = [judge(problem, result.timetable) for result in results]
-    best = min(range(variants), key=lambda n: verdicts[n].score.rank)
+    verdicts = [judge(problem, result.timetable, expanded.baseline) for result in results]
+    best = min(
+        range(variants),
+        key=lambda n: (results[n].hard_violations, results[n].over_budget, verdicts[n].score.total),
+    )
     if variants > 1:
         for n, verdict in enumerate(verdicts):
             mark = "  (best)" if n == best else ""
@@ -100,6 +122,9 @@ def solve(
     result, verdict = results[best], verdicts[best]
     print_verdict(verdict)
     _print_provenance(result)
+    changes = _changes(expanded, result)
+    if changes is not None:
+        change.print_changes(changes)
     if solution is not None:
         for n in range(variants):
             path = solution if n == best else solution.with_name(f"{solution.stem}.{n + 1}{solution.suffix}")
@@ -115,8 +140,24 @@ def solve(
             " This is an error in Horarium; please report it.",
             code=1,
         )
-    if not verdict.feasible:
+    if not verdict.feasible or (changes is not None and changes.over_budget):
         raise typer.Exit(EXIT_VIOLATIONS)
+
+
+def _changes(expanded: ExpandedProblem, result: SolveResult) -> Changes | None:
+    """What departs from the base timetable, if there is one."""
+    from schemas.change.difference import difference
+    from schemas.change.report import report_changes
+
+    baseline = expanded.baseline
+    if baseline is None:
+        return None
+    return report_changes(
+        difference(expanded.problem, baseline.timetable, result.timetable),
+        max_changes=baseline.max_changes,
+        forced=result.forced,
+        budget_impossible=result.budget_impossible,
+    )
 
 
 def _size(expanded: ExpandedProblem) -> str:
@@ -161,62 +202,3 @@ def _keeping_the_best(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Display:
-    """One line per variant on standard error while a person watches; nothing otherwise."""
-
-    def __init__(self, progress: Progress | None, variants: int) -> None:
-        self._progress = progress
-        self._tasks: list[TaskID] = []
-        if progress is not None:
-            for n in range(1, variants + 1):
-                label = f"variant {n}" if variants > 1 else ""
-                self._tasks.append(progress.add_task("waiting", total=1.0, label=label, best=""))
-
-    def shower(self, variant: int) -> _Shower:
-        return _Shower(self, variant)
-
-    def show(self, variant: int, report: SolveReport) -> None:
-        if self._progress is None:
-            return
-        best = "" if report.cost is None else f"{report.hard_violations} hard violations, cost {report.cost:,}"
-        if report.bound:
-            best += f" (at least {report.bound:,})"
-        self._progress.update(
-            self._tasks[variant - 1],
-            description=report.stage.value,
-            completed=report.share,
-            best=best or report.message,
-        )
-
-
-class _Shower:
-    """Shows one variant's reports."""
-
-    def __init__(self, display: _Display, variant: int) -> None:
-        self._display = display
-        self._variant = variant
-
-    def __call__(self, report: SolveReport) -> None:
-        self._display.show(self._variant, report)
-
-
-@contextmanager
-def _display(variants: int) -> Iterator[_Display]:
-    if not is_watched():
-        yield _Display(None, variants)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.fields[label]}"),
-        TextColumn("{task.description:>12}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=5, transient=True) as progress:
-        yield _Display(progress, variants)

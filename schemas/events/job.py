@@ -11,6 +11,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.change.baseline import KeepWeights
+from schemas.change.pins import MAX_PINS, PinnedClass
 from schemas.events.base import Event
 from schemas.problem.read import ProblemFormat
 from schemas.topics import JOB_CONTROL, JOB_REQUESTED
@@ -31,7 +33,11 @@ class WeightOverrides(BaseModel):
 
 
 class SolveOptions(BaseModel):
-    """How to solve. Variant n (from 1) is searched with seed `seed + n - 1`."""
+    """How to solve. Variant n (from 1) is searched with seed `seed + n - 1`.
+
+    With `base_job_id` the search starts from that job's timetable and stays close to it: every departure costs what
+    `keep_weights` say, and at most `max_changes` classes may change. Without it these mean nothing.
+    """
 
     # As everything in an event: an option that a newer producer knows must not stop an older consumer.
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -44,6 +50,17 @@ class SolveOptions(BaseModel):
     workers: int = Field(default=1, ge=1, le=64, description="Cores that one variant may use.")
     target_cost: int | None = Field(default=None, ge=0, description="Stop as soon as a timetable is this good.")
     weights: WeightOverrides = WeightOverrides()
+    base_job_id: UUID | None = Field(
+        default=None, description="A finished job of the same organisation, whose timetable is to be changed little."
+    )
+    base_variant: int | None = Field(default=None, ge=1, description="Which of its variants; its best if left out.")
+    keep_weights: KeepWeights = KeepWeights()
+    max_changes: int | None = Field(
+        default=None, ge=0, description="How many classes may change their time or room; any number if left out."
+    )
+    pins: list[PinnedClass] = Field(
+        default_factory=list, max_length=MAX_PINS, description="Classes fixed for this solve, with or without a base."
+    )
 
 
 class ProblemReference(BaseModel):

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.change.report import Changes
 from schemas.events.base import Event
 from schemas.timetable import Score, Timetable
 from schemas.topics import SOLVE_COMPLETED, SOLVE_PROGRESS
@@ -98,6 +99,7 @@ class VariantResult(_Part):
     lower_bound: int | None = None
     elapsed_s: float = Field(ge=0)
     violations: list[str] = Field(default_factory=list, description="Hard violations in words, bounded.")
+    changes: Changes | None = Field(default=None, description="What departs from the base timetable, if there was one.")
 
 
 class Infeasibility(_Part):

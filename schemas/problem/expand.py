@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations, groupby, product
 from typing import TypeAlias
 
+from schemas.change.baseline import Baseline
 from schemas.problem.findings import Finding, InvalidProblemError
 from schemas.problem.model import (
     Calendar,
@@ -70,6 +71,20 @@ class ExpandedClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What a baseline asks of the search that is no option's penalty.
+
+    `sections[s]` are the classes that student s should go on attending, at `section_weight` for each that is left.
+    With `max_changes` at most so many of `places`, (class, time, room or None), may be left.
+    """
+
+    sections: tuple[tuple[int, ...], ...]
+    section_weight: int
+    places: tuple[tuple[int, int, int | None], ...]
+    max_changes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExpandedProblem:
     """The problem by index; all tuples are in the problem's order.
 
@@ -80,7 +95,8 @@ class ExpandedProblem:
     come from an instructor: nobody teaches two sections at once, so in them alternatives clash too. `clash_pairs` reads
     both. `soft_curricula` are (classes, penalty), where alternatives do not clash.
     `configs[k]` are the subparts of configuration k, `subparts[s]` the classes of subpart s, `courses[c]` the
-    configurations of course c, `requests[s]` the courses of student s.
+    configurations of course c, `requests[s]` the courses of student s. `baseline` is a timetable to stay close to, if
+    there is one; `kept` is what of it the search itself has to know.
     """
 
     problem: Problem
@@ -96,6 +112,8 @@ class ExpandedProblem:
     soft_curricula: tuple[tuple[tuple[int, ...], int], ...]
     distributions: tuple[tuple[Distribution, tuple[int, ...]], ...]
     requests: tuple[tuple[int, ...], ...]
+    baseline: Baseline | None = None
+    kept: Kept | None = None
 
     def alternatives(self, i: int, j: int) -> bool:
         """True if no student attends both classes: same course, and another configuration or the same subpart."""

@@ -6,7 +6,9 @@ from: where the two differ, one of them is wrong, and the tests say so.
 
 from __future__ import annotations
 
+from schemas.change.baseline import Baseline
 from schemas.problem.model import Problem
+from schemas.referee.changes import change_cost
 from schemas.referee.distributions import distributions
 from schemas.referee.places import (
     Domains,
@@ -22,8 +24,8 @@ from schemas.referee.verdict import Tally, Verdict
 from schemas.timetable import Timetable
 
 
-def judge(problem: Problem, timetable: Timetable) -> Verdict:
-    """Count every hard violation and every soft cost of a timetable.
+def judge(problem: Problem, timetable: Timetable, baseline: Baseline | None = None) -> Verdict:
+    """Count every hard violation and every soft cost of a timetable; with a baseline also the departures from it.
 
     The problem must have passed `schemas.problem.check.check`. Nothing is assumed of the timetable: ids that the
     problem does not have, and things listed twice, violate the rule `malformed` and are otherwise passed over.
@@ -40,4 +42,6 @@ def judge(problem: Problem, timetable: Timetable) -> Verdict:
     distributions(reading, tally)
     student_conflicts(reading, tally)
     curriculum_cost(reading, tally)
+    if baseline is not None:
+        change_cost(reading, tally, baseline)
     return tally.verdict()

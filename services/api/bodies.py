@@ -12,6 +12,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from schemas.change.baseline import KeepWeights
+from schemas.change.pins import MAX_PINS, PinnedClass
+from schemas.change.report import ChangeCounts
 from schemas.events.job import ControlAction, SolveOptions, WeightOverrides
 from schemas.events.solve import ErrorInfo, Infeasibility, Provenance
 from schemas.fold import JobStatus, VariantState
@@ -74,12 +77,35 @@ class Weights(WeightOverrides):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class Keep(KeepWeights):
+    """What each departure from the base timetable costs, in points of cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Pinned(PinnedClass):
+    """A class that is fixed for this solve: to `time` and `room` by their ids, or to what it has in the base timetable.
+
+    `keep` says what it keeps of the base beside `time` and `room`; a pin that says nothing keeps both. The pin replaces
+    the problem's own pin of this class, if any.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+
 class GenerateRequest(SolveOptions):
-    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a file's text)."""
+    """What to solve and how: `problem_id` or `problem` (a native object, or a file's text), not both.
+
+    With `base_job_id` both may be left out: then it is that job's problem again.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     weights: Weights = Weights()
+    keep_weights: Keep = Keep()
+    pins: list[Pinned] = Field(  # type: ignore[assignment]  # only read: a list of the narrower type is one of the wider
+        default_factory=list, max_length=MAX_PINS, description="Classes fixed for this solve, with or without a base."
+    )
     priority: int = Field(default=0, ge=-100, le=100, description="Higher starts earlier within the organisation.")
     problem_id: UUID | None = None
     problem: dict[str, Any] | str | None = None
@@ -90,12 +116,20 @@ class GenerateRequest(SolveOptions):
 
     @model_validator(mode="after")
     def _one_problem(self) -> Self:
-        if (self.problem is None) == (self.problem_id is None):
+        given = (self.problem is not None) + (self.problem_id is not None)
+        if given > 1 or (given == 0 and self.base_job_id is None):
             raise ValueError("give exactly one of 'problem_id' and 'problem'")
         if self.problem is None and self.problem_format is not None:
             raise ValueError("'problem_format' goes with 'problem'; a stored problem's format is known")
         if isinstance(self.problem, dict) and self.problem_format not in (None, ProblemFormat.NATIVE):
             raise ValueError("an object is a native problem; give the text of the file as a string")
+        return self
+
+    @model_validator(mode="after")
+    def _base_of_what_needs_one(self) -> Self:
+        given = self.model_fields_set & {"base_variant", "keep_weights", "max_changes"}
+        if self.base_job_id is None and given:
+            raise ValueError(f"'{min(given)}' means nothing without 'base_job_id'; name the job to stay close to")
         return self
 
     def options(self) -> SolveOptions:
@@ -285,6 +319,10 @@ class VariantAnswer(BaseModel):
     elapsed_s: float
     violations: list[str]
     provenance: Provenance
+    changes: ChangeCounts | None = Field(
+        default=None, description="What departs from the base timetable; `changes_url` lists the classes."
+    )
+    changes_url: str | None = None
 
 
 class JobAnswer(BaseModel):

@@ -7,10 +7,12 @@ large timetables (a second for tens of thousands of students): call it off the e
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import zstandard
 
+from schemas.change.report import Changes
 from schemas.events import SolveCompleted, VariantResult
 
 # Level 3 packs 20 MB of JSON into 1 MB in a tenth of a second; higher levels gain little.
@@ -56,6 +58,15 @@ def storable(value: Any) -> Any:
     return value
 
 
+def _changes(changes: Changes | None) -> dict[str, Any]:
+    """The counts, which every answer about the variant shows, apart from the list, which may be long."""
+    if changes is None:
+        return {"changes": None, "changed_zstd": None}
+    whole = storable(changes.model_dump(mode="json", by_alias=True))
+    changed = json.dumps(whole.pop("changed"), ensure_ascii=False, separators=(",", ":")).encode()
+    return {"changes": whole, "changed_zstd": zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(changed)}
+
+
 def _variant_row(event: SolveCompleted, result: VariantResult) -> dict[str, Any]:
     timetable = result.timetable.model_dump_json(by_alias=True).encode()
     return {
@@ -69,6 +80,7 @@ def _variant_row(event: SolveCompleted, result: VariantResult) -> dict[str, Any]
         "lower_bound": result.lower_bound,
         "elapsed_s": result.elapsed_s,
         "violations": storable(list(result.violations)),
+        **_changes(result.changes),
         "timetable_zstd": zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(timetable),
         "sha256": hashlib.sha256(timetable).hexdigest(),
     }

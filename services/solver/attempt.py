@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from schemas.events import ErrorInfo, Infeasibility, Stage
 from schemas.timetable import Score
 from services.runtime.faults import fault_point
 from services.runtime.outage import is_world_away, pauses
-from services.solver.claim import Checkpoint, Claim, StoredProblem, TaskResult
+from services.solver.claim import Checkpoint, Claim, TaskResult
 from services.solver.frames import BrokenFrameError, Frame
 from services.solver.lease import Lease
 from services.solver.metrics import (
@@ -36,14 +36,17 @@ from services.solver.metrics import (
     REFEREE_MISMATCHES,
     SOLVE_SECONDS,
 )
+from services.solver.order import Contents
 from services.solver.outcome import EndReason
-from services.solver.plan import Plan, missing_problem, order_for, plan_for
+from services.solver.plan import Plan, change_for, missing_base, missing_problem, order_for, plan_for
 from services.solver.progress import Publish, Report, Reporter
 from services.solver.runner import Exit, SolverChild, Work
 from services.solver.settings import SolverSettings
 from services.solver.tasks import Tasks
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 # At shutdown the lease is given back; a database that is away for longer finds it expired instead.
 _LAST_WORD_S = 4.0
@@ -226,16 +229,23 @@ class Attempt:
         starting = asyncio.create_task(self._start_child(Work.SEARCH if plan.seconds else Work.JUDGE))
         child: SolverChild | None = None
         try:
-            stored = await self._fetch()
+            stored = await self._fetch(lambda: self._tasks.problem(self.claim))
+            based = self.claim.options.base_job_id is not None
+            base = await self._fetch(lambda: self._tasks.base(self.claim)) if based else None
             child = await starting
-            if stored is None:
-                heard.error = None if self._leaving.is_set() else missing_problem(self.claim)
+            if stored is None or (based and base is None):
+                missing = missing_problem if stored is None else missing_base
+                heard.error = None if self._leaving.is_set() else missing(self.claim)
                 return heard, None
+            contents = Contents(
+                stored.content_zstd,
+                plan.start_zstd,
+                None if base is None else base.timetable_zstd,
+                change_for(self.claim, base),
+            )
             listening = asyncio.create_task(self._listen(child, plan, heard))
             try:
-                await child.order(
-                    order_for(self.claim, plan, stored, self._settings), stored.content_zstd, plan.start_zstd
-                )
+                await child.order(order_for(self.claim, plan, stored, self._settings), contents)
                 await self._stay(child, plan, heard, listening)
             finally:
                 exit_ = await child.kill()
@@ -250,10 +260,11 @@ class Attempt:
             if child is not None:
                 await child.kill()
 
-    async def _fetch(self) -> StoredProblem | None:
+    async def _fetch(self, read: Callable[[], Awaitable[T | None]]) -> T | None:
+        """What is read from the database, once it answers; None if it is not there, or if we have to leave."""
         async for attempt in pauses(self._leaving):
             try:
-                return await self._tasks.problem(self.claim)
+                return await read()
             except Exception as error:
                 if not is_world_away(error):
                     raise

@@ -1,4 +1,4 @@
-"""Carrying out an order: load the problem, weigh it, search, have the referee judge, tell the service on the way.
+"""Carrying out an order: load the problem, search, have the referee judge, tell the service on the way.
 
 Owns the order of these steps and what is said of each. Must not know pipes, processes or the database. Only child
 processes import this: it brings the search with it.
@@ -6,22 +6,23 @@ processes import this: it brings the search with it.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from schemas.change.difference import difference
+from schemas.change.report import Changes, report_changes
 from schemas.events import Provenance, VariantResult
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import InvalidProblemError
-from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, load_problem
 from schemas.referee import Verdict, judge
 from schemas.timetable import Timetable
-from services.solver.order import Order
-from services.solver.packing import DamagedContentError, OversizedContentError, pack, unpack
+from services.solver.change.base import Base
+from services.solver.loading import BadInputError, invalid_problem, load, load_timetable
+from services.solver.order import Contents, Order
+from services.solver.packing import pack
 from services.solver.phases import phase
 from services.solver.solve import SolveReport, SolveResult, solve_problem
 
@@ -33,71 +34,32 @@ _PROGRESS_INTERVAL_S = 0.2
 # later ones take a tenth of that): no more than one part of the time in this many, but never rarer than twice the
 # interval asked for, which is what a lost worker may cost.
 _BEST_TIME_SHARE = 4
-_MAX_TIMETABLE_BYTES = 512 * 1024 * 1024
 _MAX_VIOLATIONS = 100
 
 
-class BadInputError(Exception):
-    """The input cannot be solved, now or later: `code` is stable, `details` name places."""
-
-    def __init__(self, code: str, message: str, details: list[dict[str, str]] | None = None) -> None:
-        self.code = code
-        self.details = details or []
-        super().__init__(message)
-
-
-def carry_out(
-    service: Service, stop: threading.Event, order: Order, problem_zstd: bytes, start_zstd: bytes | None
-) -> None:
+def carry_out(service: Service, stop: threading.Event, order: Order, contents: Contents) -> None:
     """Do what the order says and tell the service of it. Raises BadInputError, and whatever a defect of ours raises."""
     service.progress("preparing", message="reading the problem")
     began = time.monotonic()
     with phase(service.send, "load"):
-        expanded = _weighed(_load(order, problem_zstd), order.weights)
-        start = None if start_zstd is None else _start(start_zstd)
+        expanded = load(order, contents)
+        start = None if contents.start_zstd is None else load_timetable(contents.start_zstd)
     service.send("loaded", seconds=round(time.monotonic() - began, 3))
     if order.seconds > 0:
-        _search(service, stop, order, expanded, start)
+        _search(service, stop, order, contents, expanded, start)
     elif start is not None:
-        _judge_only(service, order, expanded, start)
+        _judge_only(service, order, contents, expanded, start)
     else:
         raise BadInputError("nothing_to_judge", "An order without search needs a timetable to judge.")
 
 
-def _load(order: Order, problem_zstd: bytes) -> ExpandedProblem:
-    try:
-        content = unpack(problem_zstd, MAX_PROBLEM_BYTES)
-    except DamagedContentError as error:
-        raise BadInputError(
-            "problem_damaged", f"The stored problem cannot be unpacked ({error}). Upload it again."
-        ) from error
-    except OversizedContentError as error:
-        raise BadInputError("problem_too_large", f"The problem unpacks to {error}. Split it.") from error
-    if hashlib.sha256(content).hexdigest() != order.sha256:
-        raise BadInputError(
-            "problem_mismatch", "The stored problem is not the one that was asked for: its SHA-256 differs."
-        )
-    try:
-        return load_problem(content, ProblemFormat(order.format))
-    except InvalidProblemError as error:
-        details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
-        raise BadInputError("invalid_problem", str(error), details) from error
-
-
-def _weighed(expanded: ExpandedProblem, weights: Mapping[str, int]) -> ExpandedProblem:
-    if not weights:
-        return expanded
-    problem = expanded.problem
-    changed = problem.model_copy(update={"weights": problem.weights.model_copy(update=dict(weights))})
-    return replace(expanded, problem=changed)
-
-
-def _start(start_zstd: bytes) -> Timetable:
-    return Timetable.model_validate_json(unpack(start_zstd, _MAX_TIMETABLE_BYTES))
-
-
 def _search(
-    service: Service, stop: threading.Event, order: Order, expanded: ExpandedProblem, start: Timetable | None
+    service: Service,
+    stop: threading.Event,
+    order: Order,
+    contents: Contents,
+    expanded: ExpandedProblem,
+    start: Timetable | None,
 ) -> None:
     watcher = _Watcher(service, order)
     try:
@@ -113,8 +75,7 @@ def _search(
                 start=start,
             )
     except InvalidProblemError as error:  # more than the engine can hold
-        details = [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
-        raise BadInputError("invalid_problem", str(error), details) from error
+        raise invalid_problem(error) from error
     stopped = stop.is_set()
     watcher.send_best(result.timetable, result.hard_violations, result.cost, result.parts, final=True)
     service.progress(
@@ -149,6 +110,7 @@ def _search(
         bound=result.bound,
         proven_infeasible=result.proven_infeasible,
         reasons=result.reasons,
+        changes=_changes(contents, expanded, result.timetable, budget_impossible=result.budget_impossible),
         provenance={
             "engine_version": result.engine_version,
             "ortools_version": result.ortools_version,
@@ -158,7 +120,9 @@ def _search(
     )
 
 
-def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timetable: Timetable) -> None:
+def _judge_only(
+    service: Service, order: Order, contents: Contents, expanded: ExpandedProblem, timetable: Timetable
+) -> None:
     service.progress("verifying", 1.0, message="the referee counts what an interrupted search left")
     verdict = _judge(service, expanded, timetable)
     if "domain" in verdict.score.hard or "malformed" in verdict.score.hard:
@@ -175,6 +139,7 @@ def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timet
         bound=None,
         proven_infeasible=False,
         reasons=[],
+        changes=_changes(contents, expanded, timetable),
         provenance={
             "engine_version": version("horarium"),
             "ortools_version": version("ortools"),
@@ -186,7 +151,24 @@ def _judge_only(service: Service, order: Order, expanded: ExpandedProblem, timet
 
 def _judge(service: Service, expanded: ExpandedProblem, timetable: Timetable) -> Verdict:
     with phase(service.send, "verify"):
-        return judge(expanded.problem, timetable)
+        return judge(expanded.problem, timetable, expanded.baseline)
+
+
+def _changes(
+    contents: Contents, expanded: ExpandedProblem, timetable: Timetable, *, budget_impossible: bool = False
+) -> Changes | None:
+    """What departs from the base timetable; None if there is none."""
+    baseline, change = expanded.baseline, contents.change
+    if baseline is None or change is None:
+        return None
+    return report_changes(
+        difference(expanded.problem, baseline.timetable, timetable),
+        base_job_id=change.base_job_id,
+        base_variant=change.base_variant,
+        max_changes=baseline.max_changes,
+        forced=int(Base(expanded, baseline).forced(expanded).sum()),
+        budget_impossible=budget_impossible,
+    )
 
 
 def _disagreements(result: SolveResult, verdict: Verdict) -> list[dict[str, str]]:
@@ -217,6 +199,7 @@ def _send_result(
     bound: int | None,
     proven_infeasible: bool,
     reasons: list[str],
+    changes: Changes | None,
     provenance: dict[str, str],
 ) -> None:
     hidden = verdict.total_violations - min(len(verdict.violations), _MAX_VIOLATIONS)
@@ -230,6 +213,7 @@ def _send_result(
         lower_bound=bound,
         elapsed_s=round(searched_s, 3),
         violations=[*violations, f"and {hidden} more"] if hidden > 0 and violations else violations,
+        changes=changes,
     )
     service.send(
         "result",
@@ -256,7 +240,7 @@ class _Watcher:
         self._began = time.monotonic()
         self._stage = ""
         self._told_at = float("-inf")
-        self._best: tuple[int, int] | None = None
+        self._best: tuple[int, int, int] | None = None
         self._next_best_at = self._began + min(1.0, order.best_interval_s)
 
     @property
@@ -280,10 +264,12 @@ class _Watcher:
             )
         if report.hard_violations is None or report.cost is None or now < self._next_best_at:
             return
-        if self._best is not None and (report.hard_violations, report.cost) >= self._best:
+        rank = (report.hard_violations, report.over_budget, report.cost)
+        if self._best is not None and rank >= self._best:
             return
         timetable = report.timetable()
         if timetable is not None:
+            self._best = rank
             self.send_best(timetable, report.hard_violations, report.cost, report.parts)
             took = time.monotonic() - now
             interval_s = self._order.best_interval_s
@@ -292,7 +278,6 @@ class _Watcher:
     def send_best(
         self, timetable: Timetable, hard_violations: int, cost: int, parts: Mapping[str, int], *, final: bool = False
     ) -> None:
-        self._best = (hard_violations, cost)
         self._service.send(
             "best",
             pack(timetable.model_dump_json(by_alias=True, exclude_none=True).encode()),

@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import Any, BinaryIO
 
 from services.solver.frames import BrokenFrameError, Frame, encode_frame, read_frame
-from services.solver.order import STOP, Order, read_order
+from services.solver.order import STOP, Contents, Order, read_order
 
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500  # under memory pressure the kernel shall take the search and leave the service
@@ -54,8 +54,8 @@ class Orders:
         self.stop = threading.Event()
         threading.Thread(target=self._read, daemon=True, name="orders").start()
 
-    def order(self) -> tuple[Order, bytes, bytes | None]:
-        """Wait for the order: itself, the packed problem, the packed timetable to start from."""
+    def order(self) -> tuple[Order, Contents]:
+        """Wait for the order and what travels with it."""
         return read_order(self._received.get())
 
     def _read(self) -> None:
@@ -84,11 +84,12 @@ def main() -> None:
     orders = Orders(sys.stdin.buffer)
     if not arguments.judge_only:
         _preheat()
-    order, problem, start = orders.order()
-    from services.solver.carry_out import BadInputError, carry_out  # brings the search with it
+    order, contents = orders.order()
+    from services.solver.carry_out import carry_out  # brings the search with it
+    from services.solver.loading import BadInputError
 
     try:
-        carry_out(service, orders.stop, order, problem, start)
+        carry_out(service, orders.stop, order, contents)
     except BadInputError as error:
         service.send("error", code=error.code, message=str(error), retryable=False, details=error.details)
     except MemoryError:

@@ -60,6 +60,14 @@ class StoredProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredBase:
+    """A finished timetable as it is kept, and which variant of its job it is."""
+
+    variant: int
+    timetable_zstd: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """What a finished search leaves: a `VariantResult` as compressed JSON, and why there may be no better one."""
 

@@ -29,7 +29,8 @@ RESCUE_SHARE = 0.5
 class Members:
     """The works of one solve. `methods` lists what ran, in the order of first use."""
 
-    expanded: ExpandedProblem
+    expanded: ExpandedProblem  # as it is searched: with departures from a baseline priced in
+    asked: ExpandedProblem  # as it was asked: by what results are counted
     board: Board
     clock: Clock
     seed: int
@@ -52,6 +53,10 @@ class Members:
                 self.start = self.board.best.assignment
 
         return [work]
+
+    def exact_any(self) -> list[Work]:
+        """CP-SAT alone, with all workers: any timetable without hard violations, or the proof that there is none."""
+        return [lambda stop: self._exact(0, self.clock.left, stop, workers=self.workers, objective=False)]
 
     def works(self, kernel: Kernel, role: ExactRole) -> list[Work]:
         """One work per worker: kernels with different seeds, and CP-SAT in its role."""
@@ -134,7 +139,7 @@ class Members:
             lambda: stop() or (not objective and self.board.feasible),
             start,
             workers,
-            count=counter(self.expanded),
+            count=counter(self.asked),
             objective=objective,
         )
         self.board.post(outcome, number)

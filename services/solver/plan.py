@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.events import ControlAction, ErrorInfo
-from services.solver.claim import Checkpoint, Claim, StoredProblem
-from services.solver.order import Order
+from services.solver.claim import Checkpoint, Claim, StoredBase, StoredProblem
+from services.solver.order import ChangeOrder, Order
 from services.solver.outcome import EndReason
 from services.solver.settings import SolverSettings
 
@@ -63,6 +63,32 @@ def order_for(claim: Claim, plan: Plan, stored: StoredProblem, settings: SolverS
         searched_s=plan.searched_s,
         # Half, so that handing out and saving together stay within what a lost worker may cost.
         best_interval_s=settings.solver_checkpoint_s / 2,
+    )
+
+
+def change_for(claim: Claim, base: StoredBase | None) -> ChangeOrder | None:
+    """How to stay close to what; None if nothing of that was asked for."""
+    options = claim.options
+    if base is None and not options.pins:
+        return None
+    return ChangeOrder(
+        pins=options.pins,
+        base_job_id=None if base is None else options.base_job_id,
+        base_variant=None if base is None else base.variant,
+        keep_weights=options.keep_weights,
+        max_changes=options.max_changes,
+    )
+
+
+def missing_base(claim: Claim) -> ErrorInfo:
+    """The error of a job whose base timetable is not there."""
+    options = claim.options
+    variant = "" if options.base_variant is None else f" variant {options.base_variant} of"
+    return ErrorInfo(
+        code="base_not_found",
+        message=f"There is no finished timetable{variant} of job {options.base_job_id} in this organisation: it was "
+        "deleted, has not been stored yet, or the reference is wrong. Name another base, or solve without one.",
+        details=[{"base_job_id": str(options.base_job_id), "base_variant": str(options.base_variant or "")}],
     )
 
 

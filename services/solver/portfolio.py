@@ -79,9 +79,11 @@ class Clock:
     seconds: float
     started: float = field(default_factory=time.monotonic)
 
-    def leave_at_least(self, seconds: float) -> None:
-        """Extend the budget if less than this is left of it."""
-        self.seconds += max(0.0, seconds - self.left)
+    def leave_at_least(self, seconds: float) -> float:
+        """Extend the budget if less than this is left of it; returns by how much."""
+        late = max(0.0, seconds - self.left)
+        self.seconds += late
+        return late
 
     @property
     def elapsed(self) -> float:

@@ -21,7 +21,7 @@ import structlog
 from services.runtime.tracing import failed, open_span, past_span, traceparent
 from services.solver.frames import Frame, receive_frame
 from services.solver.metrics import CHILD_EXITS
-from services.solver.order import Order, order_frame, stop_frame
+from services.solver.order import Contents, Order, order_frame, stop_frame
 from services.solver.phases import read_phase
 from services.solver.settings import SolverSettings
 
@@ -120,9 +120,9 @@ class SolverChild:
     def pid(self) -> int:
         return self._process.pid
 
-    async def order(self, order: Order, problem_zstd: bytes, start_zstd: bytes | None) -> None:
+    async def order(self, order: Order, contents: Contents) -> None:
         """Send the order. A child that is gone already shows in `frames` and `kill`, not here."""
-        await self._write(order_frame(order, problem_zstd, start_zstd))
+        await self._write(order_frame(order, contents))
 
     async def stop(self) -> None:
         """Ask the search to end and to bring in its best."""

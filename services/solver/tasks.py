@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql import ColumnElement
 
 from schemas.events import ControlAction, ErrorInfo, SolveOptions
-from schemas.tables import problems, solve_attempts, solve_jobs, solve_tasks
+from schemas.tables import problems, solve_attempts, solve_jobs, solve_tasks, timetable_variants, timetables
 from schemas.timetable import Score
-from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, TaskResult
+from services.solver.claim import Checkpoint, Claim, Renewal, StoredBase, StoredProblem, TaskResult
 from services.solver.jobs import end_job_if_done, end_or_hasten_queued, lock_job, notify_tasks
 from services.solver.outcome import EndReason
 from services.solver.settings import SolverSettings
@@ -146,6 +146,26 @@ class Tasks:
         async with self._engine.connect() as connection:
             row = (await connection.execute(statement)).first()
         return None if row is None or row[1] is None else StoredProblem(str(row[0]), bytes(row[1]))
+
+    async def base(self, claim: Claim) -> StoredBase | None:
+        """The timetable to stay close to, of a finished job of the same organisation; the best if no variant is named.
+
+        It is what the persister stored: read by reference, because timetables of whole universities are megabytes.
+        """
+        options = claim.options
+        variant = timetables.c.best_variant if options.base_variant is None else options.base_variant
+        statement = (
+            select(timetable_variants.c.variant, timetable_variants.c.timetable_zstd)
+            .join(timetables, timetables.c.job_id == timetable_variants.c.job_id)
+            .where(
+                timetables.c.job_id == options.base_job_id,
+                timetables.c.organization_id == claim.organization_id,
+                timetable_variants.c.variant == variant,
+            )
+        )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(statement)).first()
+        return None if row is None else StoredBase(int(row[0]), bytes(row[1]))
 
     async def renew(self, claim: Claim, checkpoint: Checkpoint | None = None) -> Renewal:
         """Extend the lease and, with it, save a checkpoint. Not held: another claim, an end or the reaper came first.

@@ -15,6 +15,9 @@ import pytest
 
 from horarium.client import Client
 from horarium.university import generate_university
+from schemas.change.baseline import Baseline, KeepWeights
+from schemas.change.difference import difference
+from schemas.problem.sizes import classes_of
 from schemas.referee import judge
 from schemas.timetable import Timetable
 from tests.benchmark_instances import instance
@@ -92,6 +95,38 @@ def test_variants_are_different_timetables_of_one_job(system: System) -> None:
     assert [v["provenance"]["seed"] for v in ended["variants"]] == [5, 6, 7]
     found = wait_for("the terminal event", lambda: completed_events(system, job.job_id), within_s=30)
     assert len(found) == 1, "exactly one terminal event per job"
+
+
+def test_a_published_timetable_is_changed_little(system: System) -> None:
+    problem = generate_university(courses=40, students=400, faculty=60, seed=7)
+    uploaded = system.client.upload(problem.model_dump_json(exclude_none=True, by_alias=True).encode())
+    first = system.client.generate(uploaded["id"], time_limit_s=5, seed=3)
+    assert system.ended(first)["status"] == "completed"
+    published = Timetable.model_validate_json(system.client.variant(first.job_id, 1))
+    domains = {d.id: [o.time for o in d.options] for d in problem.time_domains}
+    classes = {c.id: c for c in classes_of(problem)}
+    moved, other = next(
+        (p.class_id, time)
+        for p in published.placements
+        for time in domains[classes[p.class_id].time_domain or ""]
+        if time != p.time
+    )
+    again = system.client.generate(
+        base_job_id=first.job_id, pins=[{"class": moved, "time": other}], max_changes=8, time_limit_s=10
+    )
+    ended = system.ended(again)
+    assert ended["status"] == "completed"
+    counts = ended["variants"][0]["changes"]
+    assert (counts["base_job_id"], counts["forced"], counts["over_budget"]) == (first.job_id, 1, 0)
+    assert 1 <= counts["classes"] <= 8
+    changed = {c["class"]: c for c in system.client.changes(again.job_id, 1)["changed"]}
+    assert len(changed) == counts["classes"]
+    assert changed[moved]["after"]["time"] == other
+    timetable = Timetable.model_validate_json(system.client.variant(again.job_id, 1))
+    found = difference(problem, published, timetable)
+    assert {c.class_id for c in found.classes} == set(changed)
+    baseline = Baseline(published, KeepWeights(), 8)
+    assert judge(problem, timetable, baseline).score.total == ended["variants"][0]["score"]["total"]
 
 
 def test_stop_keeps_the_best_and_cancel_discards(system: System) -> None:

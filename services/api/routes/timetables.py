@@ -36,7 +36,14 @@ from services.api.refusals_of_limits import rate_headers
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import IDEMPOTENCY_HEADER, idempotency_key, require_json
 from services.api.store.attempts import Attempts
-from services.api.store.jobs import IdempotencyKeyReusedError, Job, Jobs, UnknownProblemError, Wanted
+from services.api.store.jobs import (
+    IdempotencyKeyReusedError,
+    Job,
+    Jobs,
+    UnknownBaseError,
+    UnknownProblemError,
+    Wanted,
+)
 from services.api.store.results import Results
 from services.api.uploads import Body, Uploads
 from services.api.work import ChildProcesses
@@ -106,6 +113,8 @@ def timetable_routes(
         except UnknownProblemError as error:
             message = "There is no such problem. Upload it first, or send it as 'problem'."
             raise invalid_body([Finding("unknown_problem", "/problem_id", message)], 1) from error
+        except UnknownBaseError as error:
+            raise invalid_body([_unknown_base(error, asked.base_variant)], 1) from error
         except IdempotencyKeyReusedError as error:
             raise Refusal(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -124,11 +133,16 @@ def timetable_routes(
             progress_url=links.progress(accepted.job_id),
         )
 
-    @router.get("", summary="Jobs of the organisation, newest first", responses=refusals(422))
+    @router.get(
+        "",
+        summary="Jobs of the organisation, newest first",
+        description="Without the pins in `options`; a job's own page has them.",
+        responses=refusals(422),
+    )
     async def list_jobs(page: Annotated[JobPage, Query()], caller: Principal = viewer) -> JobList:
         found = await jobs.page(caller.organization_id, page.status, page.limit, position(page.cursor))
         last = found[-1].position.cursor() if len(found) == page.limit else None
-        return JobList(items=[JobAnswer.model_validate(_shown(job, links)) for job in found], next_cursor=last)
+        return JobList(items=[JobAnswer.model_validate(_listed(job, links)) for job in found], next_cursor=last)
 
     @router.get("/{job_id}", summary="A job and its finished variants", responses=refusals(404, 422))
     async def get_job(job_id: UUID, request: Request, caller: Principal = viewer) -> JobDetailAnswer:
@@ -194,8 +208,20 @@ def timetable_routes(
     return router
 
 
-async def _read(body: Body, children: ChildProcesses, whose: UUID) -> tuple[GenerateRequest, UUID | ReadProblem]:
-    """The request and its problem: the id of a stored one, or one to be stored. Raises Refusal (422, 429, 503)."""
+def _unknown_base(error: UnknownBaseError, variant: int | None) -> Finding:
+    if error.problem:
+        message = "That job brought its problem along, and it is not stored. Name the problem as 'problem_id'."
+        return Finding("unknown_problem", "/problem_id", message)
+    which = "no finished timetable" if variant is None else f"no finished variant {variant}"
+    message = f"There is {which} of such a job. Name a job of yours that has ended with a timetable."
+    return Finding("unknown_base", "/base_job_id", message)
+
+
+async def _read(body: Body, children: ChildProcesses, whose: UUID) -> tuple[GenerateRequest, UUID | ReadProblem | None]:
+    """The request and its problem: the id of a stored one, one to be stored, or None: the base job's.
+
+    Raises Refusal (422, 429, 503).
+    """
     problem: ReadProblem | None = None
     try:
         if isinstance(body.content, Path) or body.size > _PARSED_HERE_BYTES:
@@ -209,18 +235,20 @@ async def _read(body: Body, children: ChildProcesses, whose: UUID) -> tuple[Gene
         raise invalid_body(error.findings, error.total, "invalid_problem") from error
     except InvalidInputError as error:
         raise invalid_body(error.findings, error.total) from error
-    if problem is not None:
-        return asked, problem
-    if asked.problem_id is None:
-        raise RuntimeError("a request without a problem passed its own validation")
-    return asked, asked.problem_id
+    return asked, asked.problem_id if problem is None else problem
 
 
-def _fingerprint(asked: GenerateRequest, problem: UUID | ReadProblem) -> str:
+def _fingerprint(asked: GenerateRequest, problem: UUID | ReadProblem | None) -> str:
     """Of what was asked, not of the bytes it was asked in: the order of fields does not make another request."""
     what = problem.sha256 if isinstance(problem, ReadProblem) else str(problem)
     text = json.dumps([what, asked.priority, asked.options().model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _listed(job: Job, links: Links) -> dict[str, object]:
+    """As `_shown`, without the pins: there may be thousands of them in each of two hundred jobs."""
+    shown = _shown(job, links)
+    return {**shown, "options": SolveOptions.model_validate({**job.row.options, "pins": []})}
 
 
 def _shown(job: Job, links: Links) -> dict[str, object]:

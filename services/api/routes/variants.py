@@ -6,6 +6,7 @@ Owns media types, file names and caching. Must not know how a format is written.
 from __future__ import annotations
 
 import hashlib
+import json
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from schemas.change.report import Changes
 from schemas.formats.html_timetable import STYLE_HASH
 from schemas.problem.findings import InvalidInputError
 from schemas.problem.read import ProblemFormat
@@ -23,7 +25,7 @@ from services.api.rendering import RENDERING_VERSION, Rendering, decompressed, r
 from services.api.routes.documented import XLSX_TYPE, refusals
 from services.api.routes.downloads import attachment, caching, not_modified
 from services.api.routes.timetables import PREFIX
-from services.api.store.results import Results
+from services.api.store.results import Results, StoredChanges
 from services.api.work import ChildProcesses
 from services.runtime.tokens import Principal
 
@@ -94,6 +96,21 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
             headers["Content-Security-Policy"] = _PAGE_POLICY
         return Response(content, media_type=_MEDIA_TYPES[query.format], headers=headers)
 
+    @router.get(
+        "/{job_id}/variants/{number}/changes",
+        summary="What departs from the timetable that a job started from",
+        description="Only for variants of jobs with a `base_job_id`. Like the variant itself this never changes.",
+        responses=refusals(404, 422),
+    )
+    async def get_changes(
+        job_id: UUID, number: Annotated[int, Path(ge=1, le=1000)], request: Request, caller: Principal = viewer
+    ) -> Changes:
+        request.state.job_id = job_id
+        stored = await results.changes(caller.organization_id, job_id, number)
+        if stored is None:
+            raise not_found("finished variant with a base timetable", "changes_not_found")
+        return await to_thread.run_sync(_changes, stored)
+
     async def _content(caller: Principal, job_id: UUID, number: int, rendering: Rendering) -> bytes:
         stored = await results.timetable(job_id, number)
         if stored is None:
@@ -121,6 +138,10 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
             raise invalid_body(error.findings, error.total) from error
 
     return router
+
+
+def _changes(stored: StoredChanges) -> Changes:
+    return Changes.model_validate({**stored.counts, "changed": json.loads(decompressed(stored.changed_zstd))})
 
 
 def _etag(sha256: str, rendering: Rendering) -> str:

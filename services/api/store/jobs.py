@@ -8,7 +8,7 @@ outbox is published.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -20,7 +20,15 @@ from schemas.events.base import Event
 from schemas.events.cloudevents import encode
 from schemas.events.job import ControlAction, JobControl, JobRequested, ProblemReference, SolveOptions
 from schemas.fold import JobState, JobStatus
-from schemas.tables import idempotency_keys, job_controls, job_states, jobs, outbox, timetables
+from schemas.tables import (
+    idempotency_keys,
+    job_controls,
+    job_states,
+    jobs,
+    outbox,
+    timetable_variants,
+    timetables,
+)
 from services.api.cursors import Position
 from services.api.reading import ReadProblem
 from services.api.store.limits import Allowance, admit
@@ -36,9 +44,11 @@ _EVENT_IDS = UUID("b7f2f7f0-6a0e-4d0e-9a55-0c8a4c1d7a11")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A job as asked for; `problem` is a stored problem's id or a problem to be stored with the job."""
+    """A job as asked for; `problem` is a stored problem's id, a problem to be stored with the job, or None: the problem
+    of the job that the options name as base.
+    """
 
-    problem: UUID | ReadProblem
+    problem: UUID | ReadProblem | None
     options: SolveOptions
     priority: int
     correlation_id: str
@@ -89,6 +99,14 @@ class UnknownProblemError(Exception):
     """The organisation has no such problem."""
 
 
+class UnknownBaseError(Exception):
+    """The organisation has no such finished timetable, or (`problem`) its problem is not kept by itself."""
+
+    def __init__(self, *, problem: bool = False) -> None:
+        super().__init__()
+        self.problem = problem
+
+
 class IdempotencyKeyReusedError(Exception):
     """The key belongs to a request with another body."""
 
@@ -101,8 +119,8 @@ class Jobs:
         self._on_written = on_written
 
     async def request(self, caller: Principal, wanted: Wanted) -> Accepted:
-        """Accept a job. Raises UnknownProblemError, IdempotencyKeyReusedError or LimitReachedError; then nothing is
-        written.
+        """Accept a job. Raises UnknownProblemError, UnknownBaseError, IdempotencyKeyReusedError or LimitReachedError;
+        then nothing is written.
         """
         async with self._engine.begin() as connection:
             job_id = uuid4()
@@ -111,6 +129,8 @@ class Jobs:
                 if earlier is not None:
                     return Accepted(earlier, allowance=None)
             number, allowance = await admit(connection, caller.organization_id)
+            if wanted.options.base_job_id is not None:
+                wanted = await _with_base(connection, caller.organization_id, wanted)
             event = await self._event(connection, caller, wanted, job_id)
             await connection.execute(
                 insert(jobs).values(
@@ -141,7 +161,7 @@ class Jobs:
         if isinstance(problem_id, ReadProblem):
             stored, _ = await add_problem(connection, caller, problem_id, None)
             problem_id = stored.id
-        found = await reference(connection, caller.organization_id, problem_id)
+        found = None if problem_id is None else await reference(connection, caller.organization_id, problem_id)
         if found is None:
             raise UnknownProblemError
         return JobRequested(
@@ -253,6 +273,36 @@ async def _claim_key(connection: AsyncConnection, organization_id: UUID, wanted:
         raise IdempotencyKeyReusedError
     found: UUID = earlier.job_id
     return found
+
+
+async def _with_base(connection: AsyncConnection, organization_id: UUID, wanted: Wanted) -> Wanted:
+    """What was asked, with the variant (the best if none was named) and the problem of the base job filled in.
+
+    Raises UnknownBaseError. The solver looks again: what is there now may be deleted before it starts.
+    """
+    options = wanted.options
+    variant = timetables.c.best_variant if options.base_variant is None else options.base_variant
+    query = (
+        select(timetable_variants.c.variant, jobs.c.problem_id)
+        .join(timetables, timetables.c.job_id == timetable_variants.c.job_id)
+        .join(jobs, jobs.c.id == timetable_variants.c.job_id)
+        .where(
+            jobs.c.id == options.base_job_id,
+            jobs.c.organization_id == organization_id,
+            timetables.c.organization_id == organization_id,
+            timetable_variants.c.variant == variant,
+        )
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise UnknownBaseError
+    if wanted.problem is None and row.problem_id is None:
+        raise UnknownBaseError(problem=True)
+    return replace(
+        wanted,
+        problem=row.problem_id if wanted.problem is None else wanted.problem,
+        options=options.model_copy(update={"base_variant": row.variant}),
+    )
 
 
 async def put(connection: AsyncConnection, event: Event) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from schemas.change.report import ChangeCounts
 from schemas.events.solve import Provenance
 from schemas.formats.itc2019_solution import Credits
 from schemas.problem.read import ProblemFormat
@@ -37,6 +39,14 @@ class FinishedVariant:
     credits: Credits
 
 
+@dataclass(frozen=True, slots=True)
+class StoredChanges:
+    """The counts of `schemas.change.report.ChangeCounts`, and the list of changed classes as compressed JSON."""
+
+    counts: dict[str, Any]
+    changed_zstd: bytes
+
+
 class Results:
     """Reads what the persister wrote, for jobs of one organisation at a time."""
 
@@ -55,6 +65,7 @@ class Results:
                 table.elapsed_s,
                 table.violations,
                 table.provenance,
+                table.changes,
             )
             .join(timetables, timetables.c.job_id == table.job_id)
             .where(table.job_id == job_id, timetables.c.organization_id == organization_id)
@@ -71,9 +82,27 @@ class Results:
                 elapsed_s=row.elapsed_s,
                 violations=row.violations,
                 provenance=Provenance.model_validate(row.provenance),
+                changes=None if row.changes is None else ChangeCounts.model_validate(row.changes),
+                changes_url=None if row.changes is None else f"{url}/variants/{row.variant}/changes",
             )
             for row in rows
         ]
+
+    async def changes(self, organization_id: UUID, job_id: UUID, variant: int) -> StoredChanges | None:
+        """What departs from a variant's base timetable, or None if there is no such variant, or it had no base."""
+        query = (
+            select(timetable_variants.c.changes, timetable_variants.c.changed_zstd)
+            .join(timetables, timetables.c.job_id == timetable_variants.c.job_id)
+            .where(
+                timetables.c.organization_id == organization_id,
+                timetable_variants.c.job_id == job_id,
+                timetable_variants.c.variant == variant,
+                timetable_variants.c.changed_zstd.is_not(None),
+            )
+        )
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else StoredChanges(row.changes, row.changed_zstd)
 
     async def finished(self, organization_id: UUID, job_id: UUID, variant: int) -> FinishedVariant | None:
         """A variant without its content, or None if the organisation has no such variant."""

@@ -14,7 +14,18 @@ from schemas.problem.expand import ExpandedProblem
 from schemas.problem.model import Distribution, DistributionType
 from schemas.referee import judge
 from services.solver.compile.assignment import to_timetable
-from services.solver.engine.exact.model import ClashSet, Count, Counter, Course, ExactModel, Rule, SoftPair, Span, Unit
+from services.solver.engine.exact.model import (
+    ClashSet,
+    Count,
+    Counter,
+    Course,
+    ExactModel,
+    KeptUnits,
+    Rule,
+    SoftPair,
+    Span,
+    Unit,
+)
 from services.solver.engine.search import Assignment
 
 # The distributions under which equal classes stay interchangeable: they look at the set of classes only.
@@ -33,7 +44,7 @@ _NAMED = 4
 
 def exact_size(expanded: ExpandedProblem) -> int:
     """About how many booleans the model has: a product literal per unit, time and room, and the students' literals."""
-    first = [expanded.classes[classes[0]] for classes in _units(expanded)]
+    first = [expanded.classes[classes[0]] for classes in interchangeable(expanded)]
     size = sum(len(c.times) * (1 + len(c.rooms or ())) for c in first)
     classes_of = [
         sum(len(expanded.subparts[s]) for k in configs for s in expanded.configs[k]) for configs in expanded.courses
@@ -45,10 +56,10 @@ def exact_size(expanded: ExpandedProblem) -> int:
 
 
 def counter(expanded: ExpandedProblem) -> Counter:
-    """Counts an assignment by the referee's rules."""
+    """Counts an assignment by the referee's rules, departures from a baseline included."""
 
     def count(assignment: Assignment) -> Count:
-        score = judge(expanded.problem, to_timetable(expanded, assignment)).score
+        score = judge(expanded.problem, to_timetable(expanded, assignment), expanded.baseline).score
         return Count(score.hard, score.cost)
 
     return count
@@ -57,7 +68,7 @@ def counter(expanded: ExpandedProblem) -> Counter:
 def compile_exact(expanded: ExpandedProblem) -> ExactModel:
     """The model of the problem; `left_out` names the distribution types that it does not contain."""
     weights = expanded.problem.weights
-    units = _units(expanded)
+    units = interchangeable(expanded)
     unit_of = {i: g for g, classes in enumerate(units) for i in classes}
     spans = tuple(Span(t.weeks, t.days, t.start, t.end) for t in expanded.times)
     first = [expanded.classes[classes[0]] for classes in units]
@@ -92,6 +103,7 @@ def compile_exact(expanded: ExpandedProblem) -> ExactModel:
         limits=tuple(c.limit for c in first),
         parents=tuple(None if c.parent is None else unit_of[c.parent] for c in first),
         student_cost=weights.student,
+        kept=_kept(expanded, unit_of),
         left_out=tuple(sorted({d.type.value for d, _ in expanded.distributions if d.type in _NOT_MODELLED})),
     )
 
@@ -99,7 +111,7 @@ def compile_exact(expanded: ExpandedProblem) -> ExactModel:
 # -- interchangeable classes ------------------------------------------------------------------------------------------
 
 
-def _units(expanded: ExpandedProblem) -> list[tuple[int, ...]]:
+def interchangeable(expanded: ExpandedProblem) -> list[tuple[int, ...]]:
     """Classes grouped where they are interchangeable and must not overlap, in the order of their first classes."""
     apart: list[list[int]] = [[] for _ in expanded.classes]  # the clash sets of each class
     rules: list[list[int]] = [[] for _ in expanded.classes]  # and its distributions
@@ -216,6 +228,18 @@ def _soft_pairs(expanded: ExpandedProblem, unit_of: dict[int, int]) -> Iterator[
     for (a, b), cost in costs.items():
         if cost:
             yield SoftPair(a, b, cost)
+
+
+def _kept(expanded: ExpandedProblem, unit_of: dict[int, int]) -> KeptUnits | None:
+    kept = expanded.kept
+    if kept is None:
+        return None
+    return KeptUnits(
+        sections=tuple(tuple(unit_of[i] for i in classes) for classes in kept.sections),
+        section_cost=kept.section_weight,
+        places=tuple((unit_of[i], u, k) for i, u, k in kept.places),
+        max_changes=kept.max_changes,
+    )
 
 
 def _courses(expanded: ExpandedProblem, unit_of: dict[int, int]) -> Iterator[Course]:

@@ -85,6 +85,7 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
     soft_peers, soft_weights = _soft_peers(expanded, classes)
     rules = _rules(expanded, classes, pool)
     courses, course_requests, requests, student_slots = _requests(expanded)
+    kept_at, kept_weight = _kept_sections(expanded, rank, requests, int(student_slots[-1]), pool)
     mates_size = _mates(expanded, requests, classes)
     times, gaps = _times(expanded)
     places, travel = _places(expanded)
@@ -115,6 +116,8 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
         requests=requests,
         student_slots=student_slots,
         mates_size=mates_size,
+        kept_at=kept_at,
+        kept_weight=kept_weight,
     )
 
 
@@ -339,6 +342,22 @@ def _requests(expanded: ExpandedProblem) -> tuple[Int64s, Int64s, Int64s, Int64s
     courses[:, 2] = bounds[:-1]
     courses[:, 3] = bounds[1:]
     return courses, order, requests, np.array(student_slots, np.int64)
+
+
+def _kept_sections(
+    expanded: ExpandedProblem, rank: Sequence[int], requests: Int64s, slots: int, pool: _Pool
+) -> tuple[int, int]:
+    """Where in the pool the classes stand that students should go on attending, by slot, and what leaving costs."""
+    kept = expanded.kept
+    if kept is None or not kept.section_weight or not slots:
+        return -1, 0
+    wanted = np.full(slots, -1, np.int64)
+    at = {(int(row[0]), int(row[1])): int(row[2]) for row in requests}
+    for s, classes in enumerate(kept.sections):
+        for i in classes:
+            c = expanded.classes[i]
+            wanted[at[s, c.course] + rank[c.subpart]] = i
+    return pool.add(wanted), kept.section_weight
 
 
 def _mates(expanded: ExpandedProblem, requests: Int64s, classes: Int64s) -> int:

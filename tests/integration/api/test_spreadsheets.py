@@ -18,7 +18,8 @@ import pytest
 from schemas.problem.read import ProblemFormat, load_problem
 from services.api.rendering import decompressed
 from tests.integration.api.conftest import RunningApi, a_problem, refused, uploaded
-from tests.integration.api.test_timetables import A_TIMETABLE, _finished
+from tests.integration.api.finished import finished
+from tests.integration.api.test_timetables import A_TIMETABLE
 from tests.unit.schemas.sheets import bundle, some_sheets, workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -121,7 +122,7 @@ def variant(api: RunningApi, planner: httpx.Client) -> str:
     problem["instructors"] = [{"id": "ada", "name": "<script>alert(1)</script>"}]
     problem["courses"][0]["name"] = "@SUM(A1)"
     problem["curricula"] = [{"id": "all", "courses": ["course1"]}]
-    return f"/api/timetables/{_finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
+    return f"/api/timetables/{finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
 
 
 FILES = {
@@ -210,7 +211,7 @@ def test_a_later_timetable_of_the_same_term_replaces_the_events_of_the_earlier_o
     problem_id = uploaded(planner, problem)
     events: list[Any] = []
     for _ in range(2):
-        job_id = _finished(api, planner, problem_id, A_TIMETABLE)
+        job_id = finished(api, planner, problem_id, A_TIMETABLE)
         if events:
             api.sql("UPDATE timetables SET completed_at = completed_at + interval '1 minute' WHERE job_id = %s", job_id)
         answer = planner.get(f"/api/timetables/{job_id}/variants/1", params={"format": "ics"})

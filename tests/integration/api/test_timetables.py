@@ -16,7 +16,6 @@ import zstandard
 
 from schemas.events import ControlAction, JobControl, JobRequested
 from schemas.events.cloudevents import decode
-from schemas.fold import fold
 from schemas.formats.itc2019_solution import read_itc2019_solution
 from schemas.problem.read import ProblemFormat, read_problem
 from schemas.timetable import Enrolment, Placement, Timetable, Unplaced
@@ -30,6 +29,7 @@ from tests.integration.api.conftest import (
     until,
     uploaded,
 )
+from tests.integration.api.finished import finished
 from tests.unit.schemas.itc2019_files import SMALL, SMALL_SOLUTION
 
 
@@ -70,6 +70,11 @@ def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: RunningApi, 
         "workers": 2,
         "target_cost": 3,
         "weights": {"time": None, "room": 4, "distribution": None, "student": None},
+        "base_job_id": None,
+        "base_variant": None,
+        "keep_weights": {"time": 20, "room": 10, "section": 5},
+        "max_changes": None,
+        "pins": [],
     }
     assert event.problem is None
     assert event.problem_ref is not None
@@ -227,58 +232,10 @@ def test_stop_and_cancel_reach_the_topic_after_the_request_and_may_be_repeated(
 
 
 def test_ending_an_ended_job_changes_nothing(api: RunningApi, planner: httpx.Client) -> None:
-    job_id = _finished(api, planner, uploaded(planner))
+    job_id = finished(api, planner, uploaded(planner))
     answer = planner.post(f"/api/timetables/{job_id}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "completed")
     assert api.sql("SELECT count(*) FROM outbox WHERE job_id = %s AND topic = 'job.control'", job_id) == [(0,)]
-
-
-def _finished(api: RunningApi, client: httpx.Client, problem_id: str, timetable: Timetable | None = None) -> str:
-    """A job whose end the persister has stored: rows as it writes them."""
-    from schemas.events import Outcome, Provenance, SolveCompleted, VariantResult
-    from schemas.timetable import Score
-
-    answer = client.post("/api/timetables/generate", json={"problem_id": problem_id})
-    job_id = answer.json()["job_id"]
-    timetable = timetable or Timetable(placements=[Placement(class_id="c1", time="mon", room="r1")])
-    provenance = Provenance(
-        engine_version="1", ortools_version="9", input_sha256="0" * 64, seed=0, workers=1, method="grid-annealing"
-    )
-    event = SolveCompleted(
-        job_id=uuid.UUID(job_id),
-        organization_id=api.organization_id,
-        outcome=Outcome.COMPLETED,
-        variants=[
-            VariantResult(
-                variant=1,
-                score=Score(hard_violations=0, total=5, cost={"time": 5}),
-                timetable=timetable,
-                provenance=provenance,
-                elapsed_s=1.5,
-            )
-        ],
-    )
-    state = fold(None, event)
-    content = timetable.model_dump_json(by_alias=True).encode()
-    api.sql(
-        "INSERT INTO job_states VALUES (%s, %s, %s, %s, %s, now())",
-        *(job_id, api.organization_id, state.status, state.model_dump_json(), state.version),
-    )
-    api.sql(
-        "INSERT INTO timetables (job_id, organization_id, event_id, outcome, best_variant, completed_at)"
-        " VALUES (%s, %s, %s, 'completed', 1, now())",
-        *(job_id, api.organization_id, event.event_id),
-    )
-    api.sql(
-        "INSERT INTO timetable_variants (job_id, variant, hard_violations, total, score, provenance, optimal,"
-        " elapsed_s, violations, timetable_zstd, sha256) VALUES (%s, 1, 0, 5, %s, %s, false, 1.5, '[]', %s, %s)",
-        job_id,
-        event.variants[0].score.model_dump_json(),
-        provenance.model_dump_json(),
-        zstandard.compress(content),
-        hashlib.sha256(content).hexdigest(),
-    )
-    return str(job_id)
 
 
 A_TIMETABLE = Timetable(
@@ -289,7 +246,7 @@ A_TIMETABLE = Timetable(
 
 
 def test_a_finished_job_shows_its_variants_and_gives_the_timetable(api: RunningApi, planner: httpx.Client) -> None:
-    job_id = _finished(api, planner, uploaded(planner), A_TIMETABLE)
+    job_id = finished(api, planner, uploaded(planner), A_TIMETABLE)
     job = planner.get(f"/api/timetables/{job_id}").json()
     assert (job["status"], job["percent"], job["best_variant"]) == ("completed", 100.0, 1)
     [variant] = job["variants"]
@@ -308,7 +265,7 @@ def test_a_finished_job_shows_its_variants_and_gives_the_timetable(api: RunningA
 
 
 def test_a_variant_is_seen_from_one_room_course_instructor_or_student(api: RunningApi, planner: httpx.Client) -> None:
-    job_id = _finished(api, planner, uploaded(planner), A_TIMETABLE)
+    job_id = finished(api, planner, uploaded(planner), A_TIMETABLE)
     url = f"/api/timetables/{job_id}/variants/1"
 
     def seen(**view: str) -> Timetable:
@@ -330,7 +287,7 @@ def test_a_variant_is_seen_from_one_room_course_instructor_or_student(api: Runni
 def test_a_variant_is_a_spreadsheet_and_a_calendar(api: RunningApi, planner: httpx.Client) -> None:
     problem = a_problem()
     problem["calendar"]["first_day"] = "2026-09-07"
-    url = f"/api/timetables/{_finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
+    url = f"/api/timetables/{finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
     spreadsheet = planner.get(url, params={"format": "csv"})
     assert spreadsheet.headers["content-type"].startswith("text/csv")
     assert ".csv" in spreadsheet.headers["content-disposition"]
@@ -345,14 +302,14 @@ def test_a_variant_is_a_spreadsheet_and_a_calendar(api: RunningApi, planner: htt
     )
     assert again.status_code == 304
 
-    undated = f"/api/timetables/{_finished(api, planner, uploaded(planner), A_TIMETABLE)}/variants/1"
+    undated = f"/api/timetables/{finished(api, planner, uploaded(planner), A_TIMETABLE)}/variants/1"
     body = refused(planner.get(undated, params={"format": "ics"}), 422, "invalid_request")
     assert body["errors"][0]["code"] == "no_first_day"
 
 
 def test_without_its_problem_only_the_whole_timetable_is_left(api: RunningApi, planner: httpx.Client) -> None:
     problem_id = uploaded(planner)
-    url = f"/api/timetables/{_finished(api, planner, problem_id, A_TIMETABLE)}/variants/1"
+    url = f"/api/timetables/{finished(api, planner, problem_id, A_TIMETABLE)}/variants/1"
     assert planner.delete(f"/api/problems/{problem_id}").status_code == 204
     assert Timetable.model_validate_json(planner.get(url).content) == A_TIMETABLE
     refused(planner.get(url, params={"format": "csv"}), 410, "problem_deleted")
@@ -367,7 +324,7 @@ def test_a_ctt_problem_has_a_solution_file(api: RunningApi, planner: httpx.Clien
         for p, course in enumerate(("SceCosC", "ArcTec"))
         for n in (1, 2, 3)
     ]
-    job_id = _finished(api, planner, stored["id"], Timetable(placements=placements))
+    job_id = finished(api, planner, stored["id"], Timetable(placements=placements))
     assert len(problem.courses) == 2
     answer = planner.get(f"/api/timetables/{job_id}/variants/1", params={"format": "solution"})
     assert answer.headers["content-type"].startswith("text/plain")
@@ -380,7 +337,7 @@ def test_an_itc_2019_problem_has_a_solution_as_xml(api: RunningApi, planner: htt
     stored = planner.post("/api/problems", content=text, headers={"Content-Type": "application/xml"}).json()
     problem = read_problem(text.encode(), ProblemFormat.ITC2019)
     timetable = read_itc2019_solution(problem, SMALL_SOLUTION)
-    url = f"/api/timetables/{_finished(api, planner, stored['id'], timetable)}/variants/1"
+    url = f"/api/timetables/{finished(api, planner, stored['id'], timetable)}/variants/1"
     answer = planner.get(url, params={"format": "xml"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/xml")
     assert ".xml" in answer.headers["content-disposition"]
@@ -394,7 +351,7 @@ def test_an_itc_2019_problem_has_a_solution_as_xml(api: RunningApi, planner: htt
 
 
 def test_a_native_problem_has_a_solution_as_xml_if_that_can_say_it(api: RunningApi, planner: httpx.Client) -> None:
-    url = f"/api/timetables/{_finished(api, planner, uploaded(planner), A_TIMETABLE)}/variants/1"
+    url = f"/api/timetables/{finished(api, planner, uploaded(planner), A_TIMETABLE)}/variants/1"
     answer = planner.get(url, params={"format": "xml"})
     assert answer.status_code == 200, answer.text
     assert answer.text.count("<class ") == len(A_TIMETABLE.placements)
@@ -405,7 +362,7 @@ def test_a_native_problem_has_a_solution_as_xml_if_that_can_say_it(api: RunningA
     for course in problem["courses"]:
         for cls in course["configs"][0]["subparts"][0]["classes"]:
             cls["times"].append({"time": "longer"})
-    url = f"/api/timetables/{_finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
+    url = f"/api/timetables/{finished(api, planner, uploaded(planner, problem), A_TIMETABLE)}/variants/1"
     body = refused(planner.get(url, params={"format": "xml"}), 422, "invalid_request")
     assert body["errors"][0]["code"] == "not_itc2019"
     assert "different lengths" in body["errors"][0]["message"]

@@ -57,8 +57,7 @@ def a_request(organization: UUID | None = None, *, variants: int = 1, priority: 
         job_id=uuid.uuid4(),
         organization_id=organization or uuid.uuid4(),
         priority=priority,
-        options=SolveOptions(variants=variants),
-        **({"problem": a_problem()} | fields),
+        **({"problem": a_problem(), "options": SolveOptions(variants=variants)} | fields),
     )
 
 

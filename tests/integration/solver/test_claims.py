@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
+from datetime import UTC, datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from schemas.events import ControlAction, ErrorInfo, Outcome
-from schemas.tables import organizations, solve_tasks
+from schemas.events import ControlAction, ErrorInfo, Outcome, SolveOptions
+from schemas.tables import organizations, solve_tasks, timetable_variants, timetables
+from services.solver.claim import StoredBase
+from services.solver.intake import new_job
 from services.solver.jobs import Jobs
 from services.solver.settings import SolverSettings
 from services.solver.tasks import Tasks
 from tests.integration.solver.building import (
     a_checkpoint,
+    a_request,
     a_result,
     attempt_ends,
     claimed,
@@ -248,3 +252,37 @@ async def test_what_the_completed_event_holds_is_not_kept_twice(jobs: Jobs, task
             )
         ).one()
     assert tuple(row) == (None, None)
+
+
+async def test_a_base_timetable_is_read_by_reference_and_only_its_own_organisations(
+    jobs: Jobs, tasks: Tasks, engine: AsyncEngine
+) -> None:
+    owner, published = uuid.uuid4(), uuid.uuid4()
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(timetables).values(
+                job_id=published,
+                organization_id=owner,
+                event_id=uuid.uuid4(),
+                outcome="completed",
+                best_variant=2,
+                completed_at=datetime.now(UTC),
+            )
+        )
+        for variant in (1, 2):
+            await connection.execute(
+                insert(timetable_variants).values(
+                    job_id=published, variant=variant, hard_violations=0, total=0, score={}, provenance={},
+                    optimal=False, elapsed_s=1, violations=[], timetable_zstd=b"timetable %d" % variant, sha256="",
+                )
+            )  # fmt: skip
+
+    async def base(organization: uuid.UUID, **options: object) -> StoredBase | None:
+        await jobs.accept(new_job(a_request(organization, options=SolveOptions.model_validate(options))))
+        return await tasks.base(await claimed(tasks))
+
+    assert await base(owner, base_job_id=published, base_variant=1) == StoredBase(1, b"timetable 1")
+    assert await base(owner, base_job_id=published) == StoredBase(2, b"timetable 2")
+    assert await base(owner, base_job_id=published, base_variant=3) is None
+    assert await base(owner, base_job_id=uuid.uuid4()) is None
+    assert await base(uuid.uuid4(), base_job_id=published) is None

@@ -95,6 +95,46 @@ def test_several_variants_are_written_beside_one_another(ctt: Path, tmp_path: Pa
     assert len(list(tmp_path.glob("v*.sol"))) == 2
 
 
+def test_a_published_timetable_is_changed_little_and_the_changes_are_printed(ctt: Path, tmp_path: Path) -> None:
+    published, again = tmp_path / "published.sol", tmp_path / "again.sol"
+    assert run("solve", ctt, "--time-limit", 10, "--seed", 1, "--solution", published).exit_code == 0
+    place = next(line.split() for line in published.read_text().splitlines() if line.startswith("chemistry"))
+    other = "1-2" if place[2:] != ["1", "2"] else "0-2"
+    options = ("--base", published, "--keep-weight", "7,3", "--time-limit", 10)
+    moved = ("--pin-time", f"chemistry#1={other}", "--pin", "algebra#1")
+    result = run("solve", ctt, *options, *moved, "--max-changes", 2, "--solution", again)
+    assert result.exit_code == 0, result.output
+    assert "which 1 had to" in result.stdout
+    assert f"chemistry#1: {place[2]}-{place[3]} in" in result.stdout
+    assert f"-> {other} in" in result.stdout
+    counted = run("evaluate", ctt, again, "--base", published, "--keep-weight", "7,3")
+    assert counted.exit_code == 0
+    assert total(counted.stdout) == total(result.stdout)
+    assert "change" in counted.stdout
+    # Nobody may change, and somebody must.
+    result = run("solve", ctt, *options, *moved, "--max-changes", 0)
+    assert result.exit_code == 3
+    assert "budget of 0 changed classes is not kept: 1 too many. More than that must change (proven)." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--max-changes", 3], "--base"),
+        (["--keep-weight", 3], "--base"),
+        (["--base", "published.sol", "--keep-weight", "many"], "TIME,ROOM,SECTION"),
+        (["--pin", "algebra"], "no class 'algebra'"),
+        (["--pin", "algebra#1"], "no base timetable"),
+        (["--pin-time", "algebra#1=never"], "no time 'never'"),
+        (["--base", "nowhere.sol"], "nowhere.sol"),
+    ],
+)
+def test_options_of_a_change_that_cannot_be_meant_exit_2(ctt: Path, options: list[object], word: str) -> None:
+    result = run("solve", ctt, *(str(option) for option in options))
+    assert result.exit_code == 2
+    assert word in result.stderr
+
+
 def test_an_impossible_problem_exits_3_and_says_why(ctt: Path) -> None:
     edited(ctt, "chemistry curie 1", "chemistry noether 6")
     result = run("solve", ctt, "--time-limit", 2)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.change.baseline import Baseline, KeepWeights
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.model import Class, Config, Course, DistributionType, Problem, Student, Subpart, Time, TimeOption
 from schemas.referee.judge import judge
+from services.solver.change.base import Base
+from services.solver.change.pricing import priced
 from services.solver.compile import general as compiler
 from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import PAR_HARD, PAR_SOFT
@@ -35,8 +39,16 @@ def _kernels() -> None:
 
 
 def _model(seed: int) -> tuple[ExpandedProblem, GeneralModel]:
+    """A random problem; every other one has a timetable whose sections students should keep."""
     expanded = expand(a_general_problem(seed))
-    return expanded, compile_general(expanded)
+    if seed % 2 == 0:
+        return expanded, compile_general(expanded)
+    earlier = State(compile_general(expanded), seed + 1)
+    earlier.load(None, 300)
+    keep = KeepWeights(time=0, room=0, section=3)
+    baseline = Baseline(timetable_of(expanded, earlier.now()), keep)
+    expanded = replace(expanded, baseline=baseline)
+    return expanded, compile_general(priced(expanded, Base(expanded, baseline), keep))
 
 
 def _search(
@@ -55,7 +67,7 @@ def _search(
 def _assert_referee_agrees(expanded: ExpandedProblem, model: GeneralModel, assignment: Assignment) -> set[str]:
     """Both count the same; returns the parts that were not zero ("soft " before those of the cost)."""
     hard, cost = score_general(model, assignment)
-    score = judge(expanded.problem, timetable_of(expanded, assignment)).score
+    score = judge(expanded.problem, timetable_of(expanded, assignment), expanded.baseline).score
     assert hard == dict(score.hard)
     assert cost == {part: amount for part, amount in score.cost.items() if amount}
     return set(hard) | {f"soft {part}" for part in cost}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import textwrap
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import cast
 import psutil
 import pytest
 
-from schemas.events import ControlAction, ErrorInfo, SolveProgress, Stage
+from schemas.change.pins import PinnedClass
+from schemas.events import ControlAction, ErrorInfo, SolveOptions, SolveProgress, Stage
 from services.solver.attempt import Attempt
-from services.solver.claim import Checkpoint, Claim, Renewal, StoredProblem, TaskResult
+from services.solver.claim import Checkpoint, Claim, Renewal, StoredBase, StoredProblem, TaskResult
+from services.solver.order import ChangeOrder
 from services.solver.outcome import EndReason
 from services.solver.runner import SolverChild, Work
 from services.solver.tasks import Tasks
@@ -58,6 +61,7 @@ class Database:
     held: bool = True
     control: ControlAction | None = None
     stored: StoredProblem | None = field(default_factory=lambda: StoredProblem("native", b"problem"))
+    based: StoredBase | None = field(default_factory=lambda: StoredBase(3, b"base"))
     saved: list[Checkpoint] = field(default_factory=list)
     ends: list[object] = field(default_factory=list)
 
@@ -68,6 +72,10 @@ class Database:
     async def problem(self, claim: Claim) -> StoredProblem | None:
         self._answer()
         return self.stored
+
+    async def base(self, claim: Claim) -> StoredBase | None:
+        self._answer()
+        return self.based
 
     async def renew(self, claim: Claim, checkpoint: Checkpoint | None = None) -> Renewal:
         self._answer()
@@ -169,6 +177,34 @@ async def test_violations_travel_with_their_reasons(scene: Scene) -> None:
     assert isinstance(end, TaskResult)
     assert end.infeasibility is not None
     assert (end.infeasibility.proven, end.infeasibility.reasons) == (False, ["because"])
+
+
+async def test_the_base_timetable_travels_with_the_order(scene: Scene) -> None:
+    tell = """
+    *_, base, change = order.header["sizes"]
+    said = order.body[-change - base:]
+    say("result", said, score={"hard_violations": 0, "total": 0}, stopped=False, reasons=[], proven_infeasible=False)
+    """
+    options = SolveOptions(base_job_id=uuid.uuid4(), max_changes=4, pins=[PinnedClass(class_id="c")])
+    await scene.attempt(tell, claim=a_claim(options=options)).run()
+    (end,) = scene.database.ends
+    assert isinstance(end, TaskResult)
+    assert end.result_zstd is not None
+    assert end.result_zstd.startswith(b"base")
+    change = ChangeOrder.model_validate_json(end.result_zstd.removeprefix(b"base"))
+    assert (change.base_job_id, change.base_variant, change.max_changes) == (options.base_job_id, 3, 4)
+    assert [pin.class_id for pin in change.pins] == ["c"]
+
+
+async def test_a_base_that_is_not_there_fails_the_task_with_a_reason_and_no_second_try(scene: Scene) -> None:
+    scene.database.based = None
+    options = SolveOptions(base_job_id=uuid.uuid4(), base_variant=2)
+    await scene.attempt("time.sleep(60)", claim=a_claim(options=options)).run()
+    (end,) = scene.database.ends
+    assert isinstance(end, ErrorInfo)
+    assert (end.code, end.retryable) == ("base_not_found", False)
+    assert str(options.base_job_id) in end.message
+    assert scene.nobody_is_left()
 
 
 async def test_stop_keeps_what_the_search_brings_in(scene: Scene) -> None:

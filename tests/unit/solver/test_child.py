@@ -6,17 +6,20 @@ import hashlib
 import json
 import os
 import sys
+import uuid
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from schemas.change.baseline import KeepWeights
+from schemas.change.pins import PinnedClass
 from schemas.events import VariantResult
 from schemas.problem.read import ProblemFormat, read_problem
 from schemas.referee import judge
 from schemas.timetable import Timetable
 from services.solver.frames import Frame
-from services.solver.order import Order
+from services.solver.order import ChangeOrder, Contents, Order
 from services.solver.packing import pack, unpack
 from services.solver.runner import SolverChild, Work, child_command, child_environment
 from tests.integration.solver.building import a_problem
@@ -40,7 +43,13 @@ def an_order(content: bytes, **changed: Any) -> Order:
 
 
 async def said_by_child(
-    content: bytes, *, packed: bytes | None = None, start: Timetable | None = None, **changed: Any
+    content: bytes,
+    *,
+    packed: bytes | None = None,
+    start: Timetable | None = None,
+    base: Timetable | None = None,
+    change: ChangeOrder | None = None,
+    **changed: Any,
 ) -> dict[str, Frame]:
     """The last frame of each kind that the child sent before it left by itself."""
     settings = the_settings()
@@ -48,11 +57,11 @@ async def said_by_child(
     command = child_command(settings, Work.SEARCH if order.seconds else Work.JUDGE)
     child = await SolverChild.start(command, child_environment(settings, os.environ))
     try:
-        await child.order(
-            order,
-            packed or pack(content),
-            None if start is None else pack(start.model_dump_json(by_alias=True).encode()),
+        start_zstd, base_zstd = (
+            None if timetable is None else pack(timetable.model_dump_json(by_alias=True).encode())
+            for timetable in (start, base)
         )
+        await child.order(order, Contents(packed or pack(content), start_zstd, base_zstd, change))
         frames = {frame.kind: frame async for frame in child.frames()}
     finally:
         end = await child.kill()
@@ -77,6 +86,56 @@ async def test_weights_of_the_order_replace_the_problems_own() -> None:
         subpart["classes"][0]["times"] = [{"time": "t0", "penalty": 2}, {"time": "t1", "penalty": 2}]
     frames = await said_by_child(json.dumps(problem).encode(), weights={"time": 10})
     assert frames["result"].header["score"]["cost"] == {"time": 40}
+
+
+async def test_what_departs_from_a_base_is_priced_counted_and_listed() -> None:
+    content = json.dumps(a_problem()).encode()
+    base = (await said_by_child(content))["result"]
+    published = VariantResult.model_validate_json(unpack(base.body, 2**20)).timetable
+    job_id = uuid.uuid4()
+    moved = published.placements[0]
+    other = next(t for t in ("t0", "t1") if t != moved.time)
+    change = ChangeOrder(
+        pins=[PinnedClass(class_id=moved.class_id, time=other)],
+        base_job_id=job_id,
+        base_variant=1,
+        keep_weights=KeepWeights(time=7),
+    )
+    frames = await said_by_child(content, base=published, change=change)
+    result = VariantResult.model_validate_json(unpack(frames["result"].body, 2**20))
+    changes = result.changes
+    assert changes is not None
+    assert (changes.base_job_id, changes.base_variant, changes.forced) == (job_id, 1, 1)
+    assert result.score.cost["change"] == 7 * changes.times + 10 * changes.rooms
+    listed = {c.class_id: c for c in changes.changed}
+    assert len(listed) == changes.classes
+    before, after = listed[moved.class_id].before, listed[moved.class_id].after
+    assert before is not None
+    assert after is not None
+    assert (before.time, after.time) == (moved.time, other)
+    # An interrupted search leaves the same: its last timetable, judged against the base.
+    frames = await said_by_child(content, seconds=0.0, start=result.timetable, base=published, change=change)
+    judged = VariantResult.model_validate_json(unpack(frames["result"].body, 2**20))
+    assert (judged.score, judged.changes) == (result.score, changes)
+
+
+async def test_a_pin_that_cannot_be_meant_fails_the_job_with_its_place() -> None:
+    change = ChangeOrder(pins=[PinnedClass(class_id="nobody", time="t0")])
+    error = (await said_by_child(json.dumps(a_problem()).encode(), change=change))["error"].header
+    assert (error["code"], error["retryable"]) == ("invalid_pins", False)
+    assert error["details"][0]["pointer"] == "/pins/0/class"
+
+
+async def test_a_base_that_cannot_be_read_fails_the_job() -> None:
+    content = json.dumps(a_problem()).encode()
+    settings = the_settings()
+    child = await SolverChild.start(child_command(settings, Work.SEARCH), child_environment(settings, os.environ))
+    try:
+        await child.order(an_order(content), Contents(pack(content), None, b"no timetable", ChangeOrder()))
+        frames = {frame.kind: frame async for frame in child.frames()}
+    finally:
+        await child.kill()
+    assert frames["error"].header["code"] == "base_damaged"
 
 
 async def test_a_checkpoint_is_judged_without_a_search() -> None:

@@ -98,6 +98,21 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptUnits:
+    """An earlier timetable to stay close to, as far as option costs do not say it.
+
+    `sections[s]` are the units that student s should go on attending, at `section_cost` for each that is left. With
+    `max_changes` at most so many of `places`, (unit, time, room or None), may be left. The units there are single
+    classes.
+    """
+
+    sections: tuple[tuple[int, ...], ...]
+    section_cost: int
+    places: tuple[tuple[int, int, int | None], ...]
+    max_changes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExactModel:
     """A problem for CP-SAT.
 
@@ -122,6 +137,7 @@ class ExactModel:
     limits: tuple[int, ...]  # seats of each unit
     parents: tuple[int | None, ...]  # of each unit
     student_cost: int
+    kept: KeptUnits | None = None
     left_out: tuple[str, ...] = ()
 
     def walk(self, a: int, b: int) -> int:

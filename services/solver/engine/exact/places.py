@@ -44,6 +44,8 @@ class Places:
         for clash_set in model.clash_sets:
             self._clash(clash_set)
         self._walking()
+        if model.kept is not None and model.kept.max_changes is not None:
+            self._stay(model.kept.places, model.kept.max_changes)
         for pair in model.soft_pairs if soft else ():
             self.costs.append((pair.cost, self.clash_literal(pair.a, pair.b, walking=True)))
 
@@ -124,6 +126,15 @@ class Places:
     def _charge(self, cost: int, literal: Literal) -> None:
         if cost:
             self.costs.append((cost, literal))
+
+    def _stay(self, kept: Sequence[tuple[int, int, int | None]], max_changes: int) -> None:
+        """At most so many units leave their places: no rule of the problem, so it cannot be switched off."""
+        staying = []
+        for g, u, k in kept:
+            literal = self.at.get((g, u)) if k is None else self.placed.get((g, u, k))
+            if literal is not None:
+                staying.append(literal)
+        self.cp.add(sum(staying) >= len(kept) - max_changes)
 
     # -- no two at once -----------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ def restrict(model: ExactModel, units: Collection[int]) -> ExactModel:
         requests=(),
         limits=tuple(model.limits[g] for g in kept),
         parents=tuple(None for _ in kept),
+        kept=None,
     )
 
 

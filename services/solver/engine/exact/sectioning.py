@@ -33,6 +33,11 @@ def add_students(places: Places, *, soft: bool = True) -> Attends:
             places.require(label_of[g], sum(taken) <= model.limits[g])
     if soft and model.student_cost:
         _clashes(places, attends)
+    if soft and model.kept is not None and model.kept.section_cost:
+        for student, units in enumerate(model.kept.sections):
+            places.costs.extend(
+                (model.kept.section_cost, ~attends[student, g]) for g in units if (student, g) in attends
+            )
     return attends
 
 

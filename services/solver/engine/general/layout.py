@@ -41,5 +41,7 @@ ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
     PAR_HOT,  # requests listed in `hot`: unsectioned or in a student conflict when the slice began
     PAR_BAD,  # classes listed in `bad`: in a violation when the slice began
     PAR_CHECK,  # moves between two looks whether the timetable is the best yet
-) = range(19)
-PAR_SIZE = 20
+    PAR_KEPT_AT,  # where the pool has the classes that students should go on attending, by slot; -1 if none
+    PAR_KEPT,  # weight of one that a student has left
+) = range(21)
+PAR_SIZE = 21

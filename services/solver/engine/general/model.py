@@ -118,6 +118,8 @@ class GeneralModel:
     courses: int64[courses, 4]; course_requests: int64; requests: int64[requests, 4].
     student_slots: int64[students + 1], the slots of a student: one per subpart, in request order.
     mates_size: places in the lists of classes with common students.
+    kept_at: where the pool has, for every slot, the class that the student should go on attending or -1; -1 if nobody
+        should. kept_weight: what leaving one costs.
     """
 
     weeks: int
@@ -144,6 +146,8 @@ class GeneralModel:
     requests: Int64s
     student_slots: Int64s
     mates_size: int
+    kept_at: int = -1
+    kept_weight: int = 0
 
     @property
     def n_classes(self) -> int:

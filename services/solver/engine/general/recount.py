@@ -10,7 +10,16 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
-from services.solver.engine.general.layout import PAR_NO_ROOM, PAR_STUDENT, PREVIOUS, ROOM, ROOM_BLOCKED, ROOM_PLACE
+from services.solver.engine.general.layout import (
+    PAR_KEPT,
+    PAR_KEPT_AT,
+    PAR_NO_ROOM,
+    PAR_STUDENT,
+    PREVIOUS,
+    ROOM,
+    ROOM_BLOCKED,
+    ROOM_PLACE,
+)
 from services.solver.engine.general.model import (
     CLASH_AT,
     CLASH_END,
@@ -18,7 +27,9 @@ from services.solver.engine.general.model import (
     COURSE,
     LIMIT,
     PARENT,
+    REQ_AT,
     REQ_COURSE,
+    REQ_LEN,
     REQ_STUDENT,
     ROOMS_AT,
     ROOMS_LEN,
@@ -46,9 +57,9 @@ HARD_PARTS = (
     "unsectioned",
     *RULE_NAMES,
 )
-SOFT_PARTS = ("time", "room", "student", "curriculum", *RULE_NAMES)
+SOFT_PARTS = ("time", "room", "student", "curriculum", "change", *RULE_NAMES)
 UNPLACED, ROOM_CONFLICT, ROOM_UNAVAILABLE, CLASS_CONFLICT, CLASS_LIMIT, UNSECTIONED, HARD_RULES = range(7)
-TIME_COST, ROOM_COST, STUDENT_COST, CURRICULUM_COST, SOFT_RULES = range(5)
+TIME_COST, ROOM_COST, STUDENT_COST, CURRICULUM_COST, CHANGE_COST, SOFT_RULES = range(6)
 
 
 @njit(**INNER)
@@ -213,3 +224,13 @@ def recount(
     for q in range(requests.shape[0]):
         if not sectioned(requests[q, REQ_STUDENT], requests[q, REQ_COURSE], classes, configs, attended_start, attended):
             hard[UNSECTIONED] += 1
+        if par[PAR_KEPT_AT] < 0:
+            continue
+        s = requests[q, REQ_STUDENT]
+        for k in range(requests[q, REQ_AT], requests[q, REQ_AT] + requests[q, REQ_LEN]):
+            c = pool[par[PAR_KEPT_AT] + k]
+            left = c >= 0
+            for a in range(attended_start[s], attended_start[s + 1]):
+                left = left and attended[a] != c
+            if left:
+                cost[CHANGE_COST] += par[PAR_KEPT]

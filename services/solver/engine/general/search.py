@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -237,9 +237,10 @@ def search_general(
             break
     best = search.best()
     if start is not None:
-        hard, cost = score_general(model, start)
+        given = _without_halves(model, start)
+        hard, cost = score_general(model, given)
         if (sum(hard.values()), sum(cost.values())) < search.best_rank:
-            best = start
+            best = given
     hard, cost = score_general(model, best)
     bound = option_bound(model)
     return Outcome(
@@ -252,6 +253,13 @@ def search_general(
         moves=search.moves,
         bound=bound if bound > 0 or not cost else None,
     )
+
+
+def _without_halves(model: GeneralModel, start: Assignment) -> Assignment:
+    """The assignment with classes unplaced that lack a time, or a room that they need: such a class is nowhere."""
+    whole = (start.times >= 0) & ((start.rooms >= 0) | (model.classes[:, ROOMS_LEN] == 0))
+    nowhere = np.int32(-1)
+    return replace(start, times=np.where(whole, start.times, nowhere), rooms=np.where(whole, start.rooms, nowhere))
 
 
 def warm_up() -> None:

@@ -24,6 +24,8 @@ from services.solver.engine.general.layout import (
     PAR_DISTRIBUTION,
     PAR_HARD,
     PAR_HOT,
+    PAR_KEPT,
+    PAR_KEPT_AT,
     PAR_NO_ROOM,
     PAR_ROOM,
     PAR_SIZE,
@@ -78,6 +80,7 @@ class State:
         self.par[PAR_WEEKS], self.par[PAR_DAYS], self.par[PAR_NO_ROOM] = model.weeks, model.days, model.n_rooms
         self.par[PAR_STUDENT], self.par[PAR_DISTRIBUTION] = model.student_weight, model.distribution_weight
         self.par[PAR_TIME], self.par[PAR_ROOM] = model.time_weight, model.room_weight
+        self.par[PAR_KEPT_AT], self.par[PAR_KEPT] = model.kept_at, model.kept_weight
         self.par[PAR_SOFT_ON] = 1
         # A look costs a comparison, a copy about a tenth of a nanosecond per byte.
         self.par[PAR_CHECK] = min(2048, max(32, (n + n_slots) // 16))
@@ -269,6 +272,7 @@ def score_general(model: GeneralModel, assignment: Assignment) -> tuple[Parts, P
     par = np.zeros(PAR_SIZE, np.int64)
     par[PAR_WEEKS], par[PAR_DAYS], par[PAR_NO_ROOM] = model.weeks, model.days, model.n_rooms
     par[PAR_STUDENT], par[PAR_DISTRIBUTION] = model.student_weight, model.distribution_weight
+    par[PAR_KEPT_AT], par[PAR_KEPT] = model.kept_at, model.kept_weight
     rooms = np.zeros((model.n_rooms + 1, 4), np.int64)
     rooms[:, 0], rooms[:, 1] = model.places, model.blocked_row
     st = np.zeros((model.n_classes, 5), np.int64)

@@ -15,6 +15,8 @@ from services.solver.engine.general.layout import (
     OWN_SOFT,
     PAR_BASE,
     PAR_HARD,
+    PAR_KEPT,
+    PAR_KEPT_AT,
     PAR_SOFT,
     PAR_STUDENT,
     PAR_UNSECTIONED,
@@ -139,6 +141,16 @@ def conflicts(
             x = picked[m]
             if x >= 0:
                 count += gap_between(u, time[x], times, gaps) < travel[p, place[x]]
+    return count
+
+
+@njit(**INNER)
+def kept_sections(picked: Array, first: int, n: int, at: int, pool: Array, par: Array) -> Int:
+    """How many of picked[first : first + n], for the slots from `at` on, are classes that the student should keep."""
+    count = 0
+    if par[PAR_KEPT_AT] >= 0:
+        for k in range(n):
+            count += picked[first + k] >= 0 and picked[first + k] == pool[par[PAR_KEPT_AT] + at + k]
     return count
 
 
@@ -327,13 +339,16 @@ def move_student(
     if n > 0:
         before = conflicts(slots, at, length, lo, hi, at, length, times, gaps, travel, time, place, slots)
         after = conflicts(pick, ZERO, n, lo, hi, at, length, times, gaps, travel, time, place, slots)
+        left = kept_sections(slots, at, length, at, pool, par) - kept_sections(pick, ZERO, n, at, pool, par)
+        left *= par[PAR_KEPT]
         relief = 0.0  # leaving a class that a start overfilled
         for k in range(length):
             c = slots[at + k]
             if c >= 0 and st[c, STUDENTS] > classes[c, LIMIT] and (k >= n or pick[k] != c):
                 relief += par[PAR_BASE]
-        if config >= 0 and (after - before) * student - relief > threshold:
+        if config >= 0 and (after - before) * student + left - relief > threshold:
             return False
+        par[PAR_SOFT] += left
         section(
             q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
             student_slots, slots, chosen,
@@ -354,8 +369,14 @@ def move_student(
     delta -= conflicts(slots, other_at, length, lo2, hi2, other_at, length, times, gaps, travel, time, place, slots)
     delta += conflicts(slots, other_at, length, lo, hi, at, length, times, gaps, travel, time, place, slots)
     delta += conflicts(slots, at, length, lo2, hi2, other_at, length, times, gaps, travel, time, place, slots)
-    if delta * student > threshold:
+    left = kept_sections(slots, at, length, at, pool, par) + kept_sections(slots, other_at, length, other_at, pool, par)
+    left -= kept_sections(slots, other_at, length, at, pool, par) + kept_sections(
+        slots, at, length, other_at, pool, par
+    )
+    left *= par[PAR_KEPT]
+    if delta * student + left > threshold:
         return False
+    par[PAR_SOFT] += left
     for k in range(length):
         swap[k] = slots[at + k]
         swap[length + k] = slots[other_at + k]

@@ -142,6 +142,7 @@ export function resultsCard(job) {
               : "no hard violations",
           ),
           h("span", { class: "hint parts" }, parts(variant.score.cost)),
+          variant.changes && h("span", { class: "hint" }, changed(variant.changes)),
           h(
             "span",
             { class: "hint" },
@@ -151,6 +152,21 @@ export function resultsCard(job) {
       ),
     ),
   );
+}
+
+/** How much of the base timetable was left. */
+function changed(changes) {
+  const budget = changes.over_budget
+    ? `${changes.over_budget} more than allowed${changes.budget_impossible ? ", as must be (proven)" : ""}`
+    : "";
+  return [
+    `${count(changes.classes)} of ${many(changes.compared, "class", "classes")} changed`,
+    changes.forced ? `${count(changes.forced)} had to` : "",
+    budget,
+    changes.students ? `${many(changes.students, "student")} in other sections` : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 const parts = (cost) =>
@@ -171,6 +187,13 @@ export function optionsCard(job) {
     ["Cores", `${options.workers} for each variant`],
     ["Seed", options.seed],
     weights.length && ["Weights", weights.map(([name, value]) => `${name} ${value}`).join(", ")],
+    options.base_job_id && [
+      "Close to",
+      `variant ${options.base_variant ?? "(best)"} of job ${options.base_job_id}${
+        options.max_changes === null ? "" : `, at most ${many(options.max_changes, "class", "classes")} changed`
+      }`,
+    ],
+    options.pins?.length && ["Pinned", many(options.pins.length, "class", "classes")],
     ["Job", job.job_id],
     ["Correlation", job.correlation_id],
   ].filter(Boolean);

@@ -1,0 +1,1 @@
+"""Change with little disturbance: an earlier timetable to stay close to, what leaving it costs, what was changed."""
