@@ -33,8 +33,9 @@ PUBLIC = frozenset(
 class Access:
     """Dependencies for routes: each returns the caller or refuses (401, 403)."""
 
-    def __init__(self, keys: Keys, origins: Origins, tokens: ApiTokens) -> None:
+    def __init__(self, keys: Keys, cookie: str, origins: Origins, tokens: ApiTokens) -> None:
         self._keys = keys
+        self._cookie = cookie
         self._origins = origins
         self._tokens = tokens
 
@@ -65,7 +66,7 @@ class Access:
 
     async def _caller(self, request: Request, needed: Role) -> Principal:
         try:
-            given = credentials(request.headers, request.cookies)
+            given = credentials(request.headers, request.cookies, self._cookie)
             if given is not None and given.from_cookie and request.method not in _SAFE_METHODS:
                 self.require_own_page(request)
             caller = await self._recognised("" if given is None else given.token)

@@ -85,7 +85,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     others = {"upload_files": retention.leftover_uploads()}
     cleanup = Cleanup(engine, "api", kept, settings.cleanup_every, others)
     tokens, accounts, passwords = ApiTokens(engine), Accounts(engine), Passwords()
-    access = Access(settings.keys, Origins(settings), tokens)
+    access = Access(settings.keys, settings.session_cookie, Origins(settings), tokens)
     sign_ins = SignIns(accounts, SignInFailures(engine), passwords)
     sessions = Sessions(engine, settings.session_lifetime)
     uploads = Uploads(

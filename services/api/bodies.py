@@ -237,6 +237,7 @@ class MadeApiToken(ApiTokenAnswer):
 
 class ApiTokenList(BaseModel):
     items: list[ApiTokenAnswer]
+    next_cursor: str | None = Field(description="Ask again with it for the next page; null on the last one.")
 
 
 class UserAnswer(BaseModel):

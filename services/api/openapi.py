@@ -19,7 +19,7 @@ from schemas.problem.model import Problem
 from services.api.bodies import GenerateRequest, NewApiToken, NewPassword, NewUser, SignIn, UserChanges
 from services.api.refusals import ProblemDetails
 from services.api.routes.documented import refusals
-from services.runtime.tokens import COOKIE
+from services.runtime.tokens import COOKIE, HOST_PREFIX
 
 FILE = Path(__file__).parents[2] / "schemas" / "generated" / "api.openapi.json"
 _READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
@@ -52,7 +52,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components["schemas"] = dict(sorted({**extra["$defs"], **components.get("schemas", {})}.items()))
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-        "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": HOST_PREFIX + COOKIE},
     }
     for name in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(name, None)

@@ -87,7 +87,7 @@ def create_app(settings: ProgressSettings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(progress_routes(store, hub, limits, settings.keys))
+    app.include_router(progress_routes(store, hub, limits, settings.keys, settings.session_cookie))
     app.include_router(probes({"redis": store.ping, **kafka.checks}))
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(HTTPException, _on_http_error)

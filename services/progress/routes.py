@@ -45,13 +45,13 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) -> APIRouter:
+def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys, cookie: str) -> APIRouter:
     """`GET /api/progress/{job_id}` and `/events`."""
     router = APIRouter(prefix=PREFIX, tags=["progress"])
 
     @takes(Role.VIEWER)
     def caller(request: Request) -> Principal:
-        principal = _recognised(request, keys)
+        principal = _recognised(request, keys, cookie)
         request.state.organization_id, request.state.user_id = principal.organization_id, principal.user_id
         if not may(principal.role, Role.VIEWER):
             raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"This takes the role '{Role.VIEWER}'.")
@@ -120,9 +120,9 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys) ->
     return router
 
 
-def _recognised(request: Request, keys: Keys) -> Principal:
+def _recognised(request: Request, keys: Keys, cookie: str) -> Principal:
     try:
-        given = credentials(request.headers, request.cookies)
+        given = credentials(request.headers, request.cookies, cookie)
         if given is not None:
             return verify(given.token, keys)
         why = "sign in, or send 'Authorization: Bearer TOKEN'"

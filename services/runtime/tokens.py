@@ -22,6 +22,8 @@ from pydantic import Field, SecretStr, field_validator
 from services.runtime.settings import RuntimeSettings
 
 COOKIE = "horarium_session"
+# Browsers take a cookie of such a name over https only, for all of one host, and from no other one of its domain.
+HOST_PREFIX = "__Host-"
 # How the tokens begin that api hands out to programs and alone can look up (`services.api.store.tokens`).
 API_TOKEN_PREFIX = "hrm_"  # noqa: S105  # what a token looks like, not one
 _ALGORITHM = "HS256"
@@ -95,8 +97,18 @@ class TokenSettings(RuntimeSettings):
         return Keys(self.jwt_secret, tuple(SecretStr(secret) for secret in old))
 
     @property
+    def session_cookie(self) -> str:
+        """The access token's cookie."""
+        return cookie_name(COOKIE, self.cookie_secure)
+
+    @property
     def origins(self) -> list[str]:
         return _listed(self.cors_origins)
+
+
+def cookie_name(name: str, https_only: bool) -> str:
+    """What a cookie is called: where there is https, so that a page of a sibling domain cannot plant one of its own."""
+    return HOST_PREFIX + name if https_only else name
 
 
 def _listed(text: str) -> list[str]:
@@ -146,8 +158,8 @@ class Credentials:
     from_cookie: bool
 
 
-def credentials(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Credentials | None:
-    """The request's token, or None if it carries none. A header wins over a cookie: somebody meant it.
+def credentials(headers: Mapping[str, str], cookies: Mapping[str, str], cookie: str) -> Credentials | None:
+    """The request's token, or None if it carries none. A header wins over the `cookie`: somebody meant it.
 
     Raises InvalidTokenError for an Authorization header of another scheme.
     """
@@ -157,7 +169,7 @@ def credentials(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Crede
         if scheme.lower() != "bearer" or not token.strip():
             raise InvalidTokenError("the Authorization header is not 'Bearer TOKEN'")
         return Credentials(token.strip(), from_cookie=False)
-    token = cookies.get(COOKIE, "")
+    token = cookies.get(cookie, "")
     return Credentials(token, from_cookie=True) if token else None
 
 

@@ -90,6 +90,8 @@ class Origins:
     def __init__(self, settings: TokenSettings) -> None:
         self._listed = frozenset(settings.origins)
         self._pattern = re.compile(settings.cors_origin_pattern) if settings.cors_origin_pattern else None
+        # A page that came over plain http may have been written by whoever stands in between.
+        self._schemes = ("https",) if settings.cookie_secure else ("https", "http")
 
     def forged(self, request: Request, *, needs_proof: bool) -> bool:
         """True if another site's page may have caused this request.
@@ -105,7 +107,8 @@ class Origins:
         if site is not None:
             return site not in ("same-origin", "none")
         if origin is not None:
-            return origin.partition("://")[2] != request.headers.get("host", "")
+            host = request.headers.get("host", "")
+            return origin not in [f"{scheme}://{host}" for scheme in self._schemes]
         return needs_proof and not request.headers.get(OWN_PAGE_HEADER)
 
     def _allowed(self, origin: str) -> bool:

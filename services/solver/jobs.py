@@ -7,7 +7,9 @@ last task ends it; `ends` owns what follows. Must not know workers or the broker
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,6 +49,8 @@ CONTROL_CHANNEL = "solve_control"
 
 # A variant's result is compressed by the child; a larger one could not be sent anyway.
 MAX_RESULT_BYTES = 2 * MAX_EVENT_BYTES
+# What will be told of the jobs that the present transaction ends, once it has been committed.
+_ended: ContextVar[list[dict[str, Any]]] = ContextVar("ended_jobs")
 _ENDED_STATUSES = ("done", "failed", "cancelled")
 
 
@@ -99,7 +103,7 @@ class Jobs:
         A control that came before its job is applied here. Both sides hold the job's advisory lock, so that neither can
         miss what the other has not yet committed.
         """
-        async with self._engine.begin() as connection:
+        async with ending_jobs(self._engine) as connection:
             await _lock_unborn(connection, job.job_id)
             if (await connection.execute(_insert_job(job))).first() is None:
                 known = select(solve_jobs.c.organization_id).where(solve_jobs.c.job_id == job.job_id)
@@ -122,7 +126,7 @@ class Jobs:
         Queued tasks end here, without a worker, and so does a cancelled job. The workers of a stopped job's running
         tasks are told; should one of them be dead, its lease ends and its checkpoint is brought in.
         """
-        async with self._engine.begin() as connection:
+        async with ending_jobs(self._engine) as connection:
             await _lock_unborn(connection, job_id)
             owner = (
                 await connection.execute(
@@ -150,6 +154,24 @@ class Jobs:
         statement = delete(solve_controls).where(solve_controls.c.created_at < func.now() - older_than)
         async with self._engine.begin() as connection:
             return (await connection.execute(statement)).rowcount
+
+
+@asynccontextmanager
+async def ending_jobs(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction in which jobs may end.
+
+    They are counted and logged once it has been committed: one that fails, and is made again, ends nothing.
+    """
+    ended: list[dict[str, Any]] = []
+    token = _ended.set(ended)
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    finally:
+        _ended.reset(token)
+    for job in ended:
+        JOBS_ENDED.labels(outcome=job["outcome"]).inc()
+        log.info("job_ended", **job)
 
 
 async def lock_job(connection: AsyncConnection, job_id: UUID) -> ControlAction | None:
@@ -187,7 +209,7 @@ async def end_job_if_done(connection: AsyncConnection, job_id: UUID) -> None:
     """Set the job's outcome and its completed event when no task is left to end.
 
     The caller holds the job's lock, so of several last tasks one sees the others ended; `outcome IS NULL` makes sure of
-    it. The tasks' own copies of what the event now holds are dropped.
+    it. The tasks' own copies of what the event now holds are dropped. The transaction is one of `ending_jobs`.
     """
     unended = select(func.count()).where(solve_tasks.c.job_id == job_id, solve_tasks.c.status.not_in(_ENDED_STATUSES))
     if await connection.scalar(unended):
@@ -207,16 +229,16 @@ async def end_job_if_done(connection: AsyncConnection, job_id: UUID) -> None:
     await connection.execute(
         update(solve_tasks).where(solve_tasks.c.job_id == job_id).values(result_zstd=None, checkpoint_zstd=None)
     )
-    JOBS_ENDED.labels(outcome=event.outcome.value).inc()
-    log.info(
-        "job_ended",
-        job_id=str(job_id),
-        outcome=event.outcome.value,
-        variants=len(event.variants),
-        best=event.best.score.rank if event.best else None,
-        error=event.error.code if event.error else None,
-        dead_letter=dead_letter,
-        event_bytes=len(packed),
+    _ended.get().append(
+        {
+            "job_id": str(job_id),
+            "outcome": event.outcome.value,
+            "variants": len(event.variants),
+            "best": event.best.score.rank if event.best else None,
+            "error": event.error.code if event.error else None,
+            "dead_letter": dead_letter,
+            "event_bytes": len(packed),
+        }
     )
 
 

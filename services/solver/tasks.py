@@ -21,7 +21,7 @@ from schemas.events import ControlAction, ErrorInfo, SolveOptions
 from schemas.tables import problems, solve_attempts, solve_jobs, solve_tasks, timetable_variants, timetables
 from schemas.timetable import Score
 from services.solver.claim import Checkpoint, Claim, Renewal, StoredBase, StoredProblem, TaskResult
-from services.solver.jobs import end_job_if_done, end_or_hasten_queued, lock_job, notify_tasks
+from services.solver.jobs import end_job_if_done, end_or_hasten_queued, ending_jobs, lock_job, notify_tasks
 from services.solver.outcome import EndReason
 from services.solver.settings import SolverSettings
 from services.solver.turns import due, next_task, runnable_tasks, seconds, turn_taken
@@ -186,7 +186,7 @@ class Tasks:
 
     async def hand_over(self, claim: Claim, checkpoint: Checkpoint | None) -> bool:
         """Give the task back, to be claimed at once by somebody else. False if it was ours no more."""
-        async with self._engine.begin() as connection:
+        async with ending_jobs(self._engine) as connection:
             control = await lock_job(connection, claim.job_id)
             return await self._give_back(connection, claim, control, "released", "", checkpoint, timedelta(0))
 
@@ -195,7 +195,7 @@ class Tasks:
 
         False if it was ours no more.
         """
-        async with self._engine.begin() as connection:
+        async with ending_jobs(self._engine) as connection:
             control = await lock_job(connection, claim.job_id)
             failures = 1 + await _failures(connection, claim.job_id, claim.variant)
             if not error.retryable or failures >= self._settings.solver_max_attempts:
@@ -205,7 +205,7 @@ class Tasks:
 
     async def finish(self, claim: Claim, result: TaskResult) -> bool:
         """End the task; the last one ends the job, in the same transaction. False if it was ours no more."""
-        async with self._engine.begin() as connection:
+        async with ending_jobs(self._engine) as connection:
             await lock_job(connection, claim.job_id)
             return await self._end(connection, claim, result, None)
 
@@ -257,7 +257,7 @@ class Tasks:
             )
 
     async def _expire(self, job_id: UUID, variant: int, token: int) -> bool:
-        async with self._engine.begin() as connection:
+        async with ending_jobs(self._engine) as connection:
             control = await lock_job(connection, job_id)
             task = _Held(job_id, variant, token)
             still_lost = select(solve_tasks.c.worker).where(

@@ -2,8 +2,8 @@
 
 Owns the cookies. Must not know how tokens are made or passwords are hashed.
 
-Browsers get two cookies that no script can read: the access token, sent with everything, and the refresh token, sent to
-these routes only; the answers' bodies hold neither. Programs use the access token that a sign-in answers with, or
+Browsers get two cookies that no script can read: the access token, and the refresh token, which only these routes look
+at; the answers' bodies hold neither. Programs use the access token that a sign-in answers with, or
 exchange an API token for one.
 """
 
@@ -24,7 +24,7 @@ from services.api.sign_in import SignIns, no_longer
 from services.api.store.accounts import Account, Accounts
 from services.api.store.sessions import Session, Sessions
 from services.api.uploads import Uploads
-from services.runtime.tokens import COOKIE, Principal, issue
+from services.runtime.tokens import Principal, cookie_name, issue
 from services.runtime.web import from_page
 
 PREFIX = "/api/auth"
@@ -83,7 +83,7 @@ def auth_routes(
     )
     async def refresh(request: Request, response: Response) -> SignedIn:
         access.require_own_page(request)
-        session = await sessions.renew(request.cookies.get(REFRESH_COOKIE, ""), _user_agent(request))
+        session = await sessions.renew(request.cookies.get(cookies.refresh, ""), _user_agent(request))
         if session is None:
             refusal = unauthorized("The session has ended. Sign in again.", "session_ended")
             refusal.headers["Set-Cookie"] = cookies.forget_refresh
@@ -102,7 +102,7 @@ def auth_routes(
     )
     async def logout(request: Request) -> Response:
         access.require_own_page(request)
-        await sessions.end(request.cookies.get(REFRESH_COOKIE, ""))
+        await sessions.end(request.cookies.get(cookies.refresh, ""))
         response = Response(status_code=HTTPStatus.NO_CONTENT)
         cookies.forget(response)
         return response
@@ -153,37 +153,49 @@ def auth_routes(
 
 
 class _Cookies:
-    """Both cookies: not for scripts, not for other sites, over https unless that is switched off."""
+    """Both cookies: not for scripts, not for other sites, over https unless that is switched off.
+
+    The refresh token is sent to these routes only; over https to every path instead, which is what a browser asks of a
+    cookie that no sibling domain may plant: with somebody else's session a user would work in a foreign account.
+    """
 
     def __init__(self, settings: ApiSettings) -> None:
         self._secure = settings.cookie_secure
         self._access_s = settings.access_token_lifetime_s
+        self._access = settings.session_cookie
+        self.refresh = cookie_name(REFRESH_COOKIE, settings.cookie_secure)
+        self._refresh_path = "/" if settings.cookie_secure else PREFIX
 
     def set(self, response: Response, token: str, session: Session) -> None:
         # Lax: a link to a timetable from elsewhere works. What changes something is checked by `require_own_page`.
         response.set_cookie(
-            COOKIE, token, max_age=self._access_s, path="/", httponly=True, samesite="lax", secure=self._secure
+            self._access, token, max_age=self._access_s, path="/", httponly=True, samesite="lax", secure=self._secure
         )
         response.set_cookie(
-            REFRESH_COOKIE,
+            self.refresh,
             session.token,
             expires=session.expires_at,
-            path=PREFIX,
+            path=self._refresh_path,
             httponly=True,
             samesite="strict",
             secure=self._secure,
         )
 
     def forget(self, response: Response) -> None:
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=self._secure)
-        response.delete_cookie(REFRESH_COOKIE, path=PREFIX, httponly=True, samesite="strict", secure=self._secure)
+        response.delete_cookie(self._access, path="/", httponly=True, samesite="lax", secure=self._secure)
+        self._forget_refresh(response)
 
     @property
     def forget_refresh(self) -> str:
         """The header that has the browser forget the refresh token."""
         response = Response()
-        response.delete_cookie(REFRESH_COOKIE, path=PREFIX, httponly=True, samesite="strict", secure=self._secure)
+        self._forget_refresh(response)
         return response.headers["set-cookie"]
+
+    def _forget_refresh(self, response: Response) -> None:
+        response.delete_cookie(
+            self.refresh, path=self._refresh_path, httponly=True, samesite="strict", secure=self._secure
+        )
 
 
 def _user_agent(request: Request) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.api.access import Access
-from services.api.bodies import ApiTokenAnswer, ApiTokenList, MadeApiToken, NewApiToken
+from services.api.bodies import ApiTokenAnswer, ApiTokenList, MadeApiToken, NewApiToken, Page
+from services.api.cursors import position
 from services.api.refusals import Refusal, not_found
 from services.api.routes.documented import json_body, refusals
 from services.api.routes.requests import read_json
@@ -50,10 +51,15 @@ def token_routes(access: Access, tokens: ApiTokens, sign_ins: SignIns, uploads: 
             raise no_longer() from error
         return MadeApiToken(token=token, **_shown(made))
 
-    @router.get("", summary="API tokens that work: one's own, for an admin the organisation's", responses=refusals(422))
-    async def list_tokens(caller: Principal = viewer) -> ApiTokenList:
-        found = await tokens.of(caller.organization_id, _own(caller))
-        return ApiTokenList(items=[ApiTokenAnswer(**_shown(token)) for token in found])
+    @router.get(
+        "",
+        summary="API tokens that work, newest first: one's own, for an admin the organisation's",
+        responses=refusals(422),
+    )
+    async def list_tokens(page: Annotated[Page, Query()], caller: Principal = viewer) -> ApiTokenList:
+        found = await tokens.page(caller.organization_id, _own(caller), page.limit, position(page.cursor))
+        last = found[-1].position.cursor() if len(found) == page.limit else None
+        return ApiTokenList(items=[ApiTokenAnswer(**_shown(token)) for token in found], next_cursor=last)
 
     @router.delete(
         "/{token_id}",

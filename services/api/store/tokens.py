@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas.tables import api_tokens, users
+from services.api.cursors import Position
 from services.api.store.accounts import Account, still_may_sign_in
 from services.runtime.tokens import API_TOKEN_PREFIX, Principal
 
@@ -37,6 +38,10 @@ class ApiToken:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.created_at, self.id)
 
 
 class TooManyTokensError(Exception):
@@ -86,11 +91,15 @@ class ApiTokens:
             row = (await connection.execute(_of(account.organization_id).where(api_tokens.c.id == made[0]))).one()
         return _told(row), made[1]
 
-    async def of(self, organization_id: UUID, user_id: UUID | None) -> list[ApiToken]:
-        """The organisation's working tokens, or one user's; newest first."""
-        query = _of(organization_id).order_by(api_tokens.c.created_at.desc(), api_tokens.c.id)
+    async def page(
+        self, organization_id: UUID, user_id: UUID | None, limit: int, after: Position | None
+    ) -> list[ApiToken]:
+        """Up to `limit` working tokens of the organisation, or of one user of it; newest first, after the position."""
+        query = _of(organization_id).order_by(api_tokens.c.created_at.desc(), api_tokens.c.id.desc()).limit(limit)
         if user_id is not None:
             query = query.where(users.c.id == user_id)
+        if after is not None:
+            query = query.where(tuple_(api_tokens.c.created_at, api_tokens.c.id) < tuple_(after.created_at, after.id))
         async with self._engine.connect() as connection:
             return [_told(row) for row in await connection.execute(query)]
 

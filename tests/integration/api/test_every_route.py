@@ -14,7 +14,9 @@ import pytest
 from services.api.access import PUBLIC
 from services.api.app import create_app, documentation_settings
 from services.runtime.access import PROBES, Role, declared
-from tests.integration.api.conftest import PASSWORD, RunningApi, refused, requested, uploaded
+from tests.integration.api.conftest import PASSWORD, RunningApi, refused, uploaded
+from tests.integration.api.test_sessions import a_user
+from tests.integration.api.test_timetables import A_TIMETABLE, _finished
 
 ROUTES = declared(create_app(documentation_settings()))
 OPEN = {*PUBLIC, *PROBES}
@@ -31,13 +33,17 @@ def concrete(path: str, ids: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def ids(admin: httpx.Client, planner: httpx.Client) -> dict[str, str]:
-    """One thing of each kind that the first organisation has."""
+def ids(api: RunningApi, admin: httpx.Client, planner: httpx.Client) -> dict[str, str]:
+    """One thing of each kind that the first organisation has; the job has been solved."""
+    return made(api, admin, planner)
+
+
+def made(api: RunningApi, admin: httpx.Client, planner: httpx.Client) -> dict[str, str]:
     token = admin.post("/api/tokens", json={"name": "t", "password": PASSWORD})
     return {
-        "job_id": requested(planner),
+        "job_id": _finished(api, planner, uploaded(planner), A_TIMETABLE),
         "problem_id": uploaded(planner),
-        "user_id": admin.get("/api/auth/me").json()["user_id"],
+        "user_id": a_user(admin)["id"],
         "token_id": token.json()["id"],
     }
 
@@ -75,12 +81,24 @@ def test_a_route_refuses_whoever_is_not_signed_in_or_has_a_lower_role(
     "route", [route for route, _ in GUARDED if any(name in route[1] for name in IDS)], ids=" ".join
 )
 def test_what_belongs_to_another_organisation_does_not_exist(
-    other_admin: httpx.Client, ids: dict[str, str], route: tuple[str, str]
+    api: RunningApi,
+    admin: httpx.Client,
+    planner: httpx.Client,
+    other_admin: httpx.Client,
+    ids: dict[str, str],
+    route: tuple[str, str],
 ) -> None:
+    """The very same request is a success for the owner: it is for nothing else that the stranger gets 404."""
     method, path = route
+    if method == "DELETE":
+        ids = made(api, admin, planner)
     answer = other_admin.request(method, concrete(path, ids), json=BODIES.get(route))
     assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
     assert not any(value in answer.text.replace(str(answer.json()["instance"]), "") for value in ids.values())
+    own = admin.request(method, concrete(path, ids), json=BODIES.get(route))
+    assert own.is_success, f"{method} {path} for its owner: {own.status_code} {own.text[:300]}"
+    if own.content:
+        assert answer.text != own.text
 
 
 def test_no_list_shows_anything_of_another_organisation(other_admin: httpx.Client, ids: dict[str, str]) -> None:

@@ -294,6 +294,19 @@ def test_a_program_uses_its_key_until_it_is_revoked(api: RunningApi, browser: ht
     refused(browser.delete(f"/api/tokens/{token_id}"), 404, "token_not_found")
 
 
+def test_keys_come_in_pages(browser: httpx.Client) -> None:
+    made = [browser.post("/api/tokens", json={"name": f"k{n}", "password": PASSWORD}).json()["id"] for n in range(5)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while cursor is not None or not seen:
+        page = browser.get("/api/tokens", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        assert len(page["items"]) <= 2
+        seen += [token["id"] for token in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == made[::-1]
+    refused(browser.get("/api/tokens", params={"cursor": "nonsense"}), 422, "invalid_request")
+
+
 def test_a_users_keys_are_for_the_user_and_for_admins_of_the_same_organisation(
     browser: httpx.Client, planner: httpx.Client, admin: httpx.Client, stranger: httpx.Client
 ) -> None:

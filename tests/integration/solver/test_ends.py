@@ -14,8 +14,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.event import listen
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from schemas.events import ControlAction, ErrorInfo, JobRequested, SolveCompleted
 from schemas.events.cloudevents import WireMessage, decode
@@ -294,3 +298,37 @@ async def test_a_dead_letter_waits_for_the_broker(jobs: Jobs, tasks: Tasks, engi
     broker.away = False
     assert await letters.publish() == 1
     assert {message.topic for message in broker.sent} == {BY_NAME[JOB_REQUESTED].dead_letter}
+
+
+def ended_jobs() -> float:
+    """As Prometheus has it, whatever the outcome."""
+    (family,) = (f for f in REGISTRY.collect() if f.name == "horarium_solver_jobs_ended")
+    return sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
+
+
+async def test_an_end_that_is_not_committed_is_neither_counted_nor_logged_until_it_is(
+    jobs: Jobs, tasks: Tasks, engine: AsyncEngine
+) -> None:
+    """A connection that breaks at the commit has the worker try again; that is still one job."""
+    await requested(jobs)
+    claim = await claimed(tasks)
+    to_fail = ["finish", "accept"]
+
+    def break_once(_: object) -> None:
+        if to_fail:
+            raise OperationalError("COMMIT", {}, Exception(to_fail.pop(0)))
+
+    before = ended_jobs()
+    with capture_logs() as lines:
+        listen(engine.sync_engine, "commit", break_once)
+        failing = a_request(problem={})
+        with pytest.raises(OperationalError):
+            await tasks.finish(claim, a_result(claim))
+        with pytest.raises(OperationalError):
+            await jobs.accept(new_job(failing))
+        assert ended_jobs() == before
+        assert await tasks.finish(claim, a_result(claim))
+        await jobs.accept(new_job(failing))
+    assert ended_jobs() == before + 2
+    told = [line["job_id"] for line in lines if line["event"] == "job_ended"]
+    assert told == [str(claim.job_id), str(failing.job_id)]

@@ -16,6 +16,7 @@ from services.runtime.tokens import (
     InvalidTokenError,
     Keys,
     Principal,
+    cookie_name,
     credentials,
     issue,
     verify,
@@ -97,13 +98,14 @@ def test_a_token_tells_when_it_is_no_longer_believed() -> None:
 
 
 def test_a_header_wins_over_a_cookie() -> None:
-    found = credentials({"authorization": "Bearer a"}, {COOKIE: "b"})
+    found = credentials({"authorization": "Bearer a"}, {COOKIE: "b"}, COOKIE)
     assert found is not None
     assert (found.token, found.from_cookie) == ("a", False)
-    found = credentials({}, {COOKIE: "b"})
+    found = credentials({}, {COOKIE: "b"}, COOKIE)
     assert found is not None
     assert (found.token, found.from_cookie) == ("b", True)
-    assert credentials({}, {}) is None
+    assert credentials({}, {}, COOKIE) is None
+    assert credentials({}, {COOKIE: "b"}, cookie_name(COOKIE, https_only=True)) is None
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,7 @@ async def test_an_address_or_headers_out_of_bounds_are_refused(
         ({"sec-fetch-site": "cross-site", "origin": "https://other.example"}, True),
         ({"sec-fetch-site": "cross-site", "x-requested-with": "x"}, False),
         ({"origin": "https://api.example"}, True),
+        ({"origin": "http://api.example"}, False),
         ({"origin": "https://other.example"}, True),
         ({"origin": "https://sub.third.example"}, True),
         ({"origin": "https://sub.third.example.evil.example"}, False),
@@ -192,6 +193,13 @@ def test_only_our_own_pages_and_listed_ones_may_use_the_cookie(headers: dict[str
         settings(cors_origins="https://other.example", cors_origin_pattern=r"https://\w+\.third\.example")
     )
     assert origins.forged(request, needs_proof=True) is not allowed
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_where_there_is_plain_http_our_page_may_come_over_it(scheme: str) -> None:
+    headers = [(b"host", b"localhost:8000"), (b"origin", f"{scheme}://localhost:8000".encode())]
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b""})
+    assert not Origins(settings(cookie_secure=False)).forged(request, needs_proof=True)
 
 
 def test_a_program_without_a_cookie_need_not_prove_anything() -> None:
