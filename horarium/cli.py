@@ -12,6 +12,7 @@ import typer
 
 from horarium.commands.accounts import organization_limits, user_disable, user_enable, user_list, user_token
 from horarium.commands.cleanup import cleanup
+from horarium.commands.compare import compare
 from horarium.commands.convert import convert
 from horarium.commands.database import migrate, user_add
 from horarium.commands.dlq import dlq_drop, dlq_list, dlq_replay, dlq_show
@@ -35,6 +36,7 @@ app.add_typer(organization, name="organization")
 
 app.command()(solve)
 app.command()(evaluate)
+app.command()(compare)
 app.command()(convert)
 app.command(name="generate-university")(generate_university)
 app.command()(warmup)

@@ -28,6 +28,7 @@ from schemas.events import (
     SolveOptions,
     SolveProgress,
     Stage,
+    UsedWeights,
     VariantResult,
     WeightOverrides,
 )
@@ -204,7 +205,13 @@ def _requested_by_reference() -> JobRequested:
         requested_by="planner@university.example",
         priority=10,
         options=SolveOptions(
-            variants=2, time_limit_s=300, seed=42, workers=2, target_cost=100, weights=WeightOverrides(student=5)
+            variants=2,
+            time_limit_s=300,
+            seed=42,
+            workers=2,
+            target_cost=100,
+            weights=WeightOverrides(student=5),
+            profiles=["balanced", "instructors_first"],
         ),
         problem_ref=ProblemReference(problem_id=_PROBLEM, sha256=_SHA256),
     )
@@ -369,7 +376,21 @@ def _completed() -> SolveCompleted:
                 optimal=True,
                 lower_bound=2,
                 elapsed_s=300.4,
-            )
+            ),
+            VariantResult(
+                variant=2,
+                score=Score(hard_violations=0, total=8, cost={"time": 8}),
+                own_score=Score(hard_violations=0, total=2, cost={"time": 2}),
+                timetable=timetable,
+                provenance=_provenance(43).model_copy(
+                    update={
+                        "profile": "instructors_first",
+                        "weights": UsedWeights(time=4, room=1, distribution=1, student=5),
+                        "factors": {"MaxDays": 4},
+                    }
+                ),
+                elapsed_s=300.3,
+            ),
         ],
     )
 

@@ -215,7 +215,7 @@ def _on_completed(state: JobState, event: SolveCompleted) -> JobState:
     return state.changed(
         status=JobStatus(event.outcome.value),
         error=event.error,
-        best_score=best.score if best else None,
+        best_score=(best.own_score or best.score) if best else None,
         best_variant=best.variant if best else None,
         variants_expected=max(state.variants_expected, len(event.variants)),
         started_at=event.started_at or state.started_at,

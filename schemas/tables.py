@@ -331,6 +331,7 @@ timetable_variants = Table(
     Column("hard_violations", Integer, nullable=False),
     Column("total", BigInteger, nullable=False),
     Column("score", JSONB, nullable=False),
+    Column("own_score", JSONB, nullable=True, comment="with the problem's own weights, where others were used"),
     Column("provenance", JSONB, nullable=False),
     Column("optimal", Boolean, nullable=False),
     Column("lower_bound", BigInteger, nullable=True),

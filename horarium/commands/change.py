@@ -93,7 +93,7 @@ def print_changes(changes: Changes) -> None:
     if changes.new or changes.gone:
         say(f"Not compared: {changes.new:,} new classes, {changes.gone:,} that the problem does not have any more.")
     for changed in changes.changed[:MAX_LISTED]:
-        say(f"  - {changed.class_id}: {_move(changed)}")
+        say(f"  - {changed.class_id}: {move_in_words(changed)}")
     if len(changes.changed) > MAX_LISTED:
         say(f"  … and {len(changes.changed) - MAX_LISTED:,} more.")
     if changes.over_budget:
@@ -103,7 +103,7 @@ def print_changes(changes: Changes) -> None:
         )
 
 
-def _move(changed: ChangedClass) -> str:
+def move_in_words(changed: ChangedClass) -> str:
     before, after = _words(changed.before), _words(changed.after)
     return f"{before} -> {after}"
 

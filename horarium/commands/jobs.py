@@ -18,6 +18,7 @@ from horarium.commands.terminal import EXIT_UNREACHABLE, EXIT_VIOLATIONS, is_wat
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
 from schemas.fold import TERMINAL_STATUSES
 from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, TableFormat, guess_format
+from schemas.variants.profiles import Profile
 
 if TYPE_CHECKING:
     from horarium.client import Client
@@ -49,7 +50,10 @@ def submit(
     time_limit: Annotated[float, typer.Option(min=1, max=MAX_TIME_LIMIT_S, help="Seconds per variant.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64)] = 1,
-    variants: Annotated[int, typer.Option(min=1, max=MAX_VARIANTS)] = 1,
+    variants: Annotated[int | None, typer.Option(min=1, max=MAX_VARIANTS, help="1, or one for each profile.")] = None,
+    profile: Annotated[
+        list[Profile] | None, typer.Option(help="Whom variants are good for first; repeat it for one of each.")
+    ] = None,
     base_job: Annotated[str | None, typer.Option(help="A finished job: change its timetable little.")] = None,
     base_variant: Annotated[int | None, typer.Option(min=1, help="Which of its variants; the best one.")] = None,
     keep_weight: change.KeepWeight = None,
@@ -64,13 +68,15 @@ def submit(
 
     pins = change.read_pins(pin, pin_time, pin_room)
     asked = {
+        "variants": variants,
+        "profiles": [name.value for name in profile or ()] or None,
         "base_job_id": base_job,
         "base_variant": base_variant,
         "keep_weights": change.read_keep_weights(keep_weight) or None,
         "max_changes": max_changes,
         "pins": [p.model_dump(mode="json", by_alias=True, exclude_none=True) for p in pins] or None,
     }
-    changing = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value is not None}
     content = read_file(file, MAX_PROBLEM_BYTES)
     try:
         kind = guess_format(file.name, content)
@@ -78,9 +84,7 @@ def submit(
         refuse(f"{file}: {error.findings[0].message}")
     with _signed_in(url, token, email) as client:
         uploaded = client.upload(content, _MEDIA_TYPES[kind], file.name)
-        job = client.generate(
-            uploaded["id"], time_limit_s=time_limit, seed=seed, workers=workers, variants=variants, **changing
-        )
+        job = client.generate(uploaded["id"], time_limit_s=time_limit, seed=seed, workers=workers, **given)
         say(job.job_id)
         if follow:
             _follow(client, job.progress_url)

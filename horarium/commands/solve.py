@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,10 +22,14 @@ import typer
 from horarium.commands import change
 from horarium.commands.terminal import EXIT_VIOLATIONS, note, refuse, refuse_findings, say
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
+from schemas.variants.profiles import Profile
 
 if TYPE_CHECKING:
+    from schemas.change.baseline import Baseline
     from schemas.change.report import Changes
     from schemas.problem.expand import ExpandedProblem
+    from schemas.problem.model import Problem
+    from schemas.referee import Verdict
     from services.solver.solve import SolveResult
 
 MAX_REASONS = 20
@@ -40,7 +44,13 @@ def solve(
     ] = 60.0,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Variant n is searched with seed + n - 1.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Cores to use.")] = 1,
-    variants: Annotated[int, typer.Option(min=1, max=MAX_VARIANTS, help="How many timetables to compute.")] = 1,
+    variants: Annotated[
+        int | None, typer.Option(min=1, max=MAX_VARIANTS, help="How many timetables to compute (default: 1).")
+    ] = None,
+    profile: Annotated[
+        list[Profile] | None,
+        typer.Option(help="Whom variants are good for first; repeat it for one variant of each."),
+    ] = None,
     solution: Annotated[
         Path | None, typer.Option(help="Where to write the best timetable (variant n > 1: NAME.n.SUFFIX).")
     ] = None,
@@ -71,6 +81,7 @@ def solve(
     from schemas.formats.itc2019_solution import Credits
     from schemas.problem.findings import InvalidProblemError
     from schemas.referee import judge
+    from schemas.variants.profiles import with_profile
     from services.solver.solve import solve_problem
 
     keep = KeepWeights(**change.read_keep_weights(keep_weight))
@@ -82,78 +93,97 @@ def solve(
         problem = with_pins(problem, change.read_pins(pin, pin_time, pin_room), published)
     except InvalidProblemError as error:
         refuse_findings("pins", error)
-    expanded = expand_file(file, problem)
-    if published is not None:
-        expanded = replace(expanded, baseline=Baseline(published, keep, max_changes))
-    note(f"{problem.name}: {_size(expanded)}")
+    baseline = None if published is None else Baseline(published, keep, max_changes)
+    profiles = profile or [Profile.BALANCED]
+    number = variants or len(profiles)
+    # Each profile is the same problem with other weights; by its own weights variants are compared.
+    weighed = {
+        name: replace(expand_file(file, with_profile(problem, name)), baseline=baseline) for name in set(profiles)
+    }
+    searched = [weighed[profiles[n % len(profiles)]] for n in range(number)]
+    note(f"{problem.name}: {_size(searched[0])}")
     # Variants share the cores: side by side as far as there are any, because a core each beats helpers for one.
-    together = min(variants, workers)
+    together = min(number, workers)
 
-    def run(variant: int) -> tuple[SolveResult, float]:
+    def run(n: int) -> tuple[SolveResult, float]:
         began = time.monotonic()
         result = solve_problem(
-            expanded,
+            searched[n],
             seconds=time_limit,
-            seed=seed + variant - 1,
+            seed=seed + n,
             workers=workers // together,
             target=target,
             moves=moves,
-            on_progress=shown.shower(variant),
+            on_progress=shown.shower(n + 1),
             should_stop=stop.is_set,
         )
         return result, time.monotonic() - began
 
     stop = threading.Event()
     try:
-        with _keeping_the_best(stop), display(variants) as shown, ThreadPoolExecutor(together) as pool:
-            runs = list(pool.map(run, range(1, variants + 1)))
+        with _keeping_the_best(stop), display(number) as shown, ThreadPoolExecutor(together) as pool:
+            runs = list(pool.map(run, range(number)))
     except InvalidProblemError as error:
         refuse_findings(file, error)
     results = [result for result, _ in runs]
-    verdicts = [judge(problem, result.timetable, expanded.baseline) for result in results]
-    best = min(
-        range(variants),
-        key=lambda n: (results[n].hard_violations, results[n].over_budget, verdicts[n].score.total),
-    )
-    if variants > 1:
-        for n, verdict in enumerate(verdicts):
-            mark = "  (best)" if n == best else ""
-            say(f"variant {n + 1}: {verdict.score.hard_violations} hard violations, cost {verdict.score.total:,}{mark}")
+    verdicts = [judge(problem, result.timetable, baseline) for result in results]
+    best = min(range(number), key=lambda n: (*results[n].priority, verdicts[n].score.total))
+    if number > 1:
+        _print_variants(problem, results, verdicts, [profiles[n % len(profiles)] for n in range(number)], best)
     result, verdict = results[best], verdicts[best]
     print_verdict(verdict)
     _print_provenance(result)
-    changes = _changes(expanded, result)
+    changes = _changes(problem, baseline, result)
     if changes is not None:
         change.print_changes(changes)
     if solution is not None:
-        for n in range(variants):
+        for n in range(number):
             path = solution if n == best else solution.with_name(f"{solution.stem}.{n + 1}{solution.suffix}")
             found, seconds = runs[n]
             made = Credits.of(found.method, seconds, workers // together)
             credits = replace(made, author=author, institution=institution, country=country)
             write_solution_file(path, problem, kind, found.timetable, credits)
             say(f"Written to {path}")
-    if (result.hard_violations, result.cost) != verdict.score.rank:
+    counted = judge(searched[best].problem, result.timetable, baseline).score
+    if (result.hard_violations, result.cost) != counted.rank:
         refuse(
             f"The engine counted {result.hard_violations} hard violations and cost {result.cost}, the referee"
-            f" {verdict.score.hard_violations} and {verdict.score.total}."
-            " This is an error in Horarium; please report it.",
+            f" {counted.hard_violations} and {counted.total}. This is an error in Horarium; please report it.",
             code=1,
         )
     if not verdict.feasible or (changes is not None and changes.over_budget):
         raise typer.Exit(EXIT_VIOLATIONS)
 
 
-def _changes(expanded: ExpandedProblem, result: SolveResult) -> Changes | None:
+def _print_variants(
+    problem: Problem,
+    results: Sequence[SolveResult],
+    verdicts: Sequence[Verdict],
+    profiles: Sequence[Profile],
+    best: int,
+) -> None:
+    """A line for each variant, by the problem's own weights, and how different they are."""
+    from horarium.commands.compare import print_diversity
+    from schemas.variants.comparison import compare
+
+    for n, (verdict, profile) in enumerate(zip(verdicts, profiles, strict=True)):
+        violations, cost = verdict.score.rank
+        mark = "  (best)" if n == best else ""
+        name = "" if len(set(profiles)) == 1 else f" ({profile.value})"
+        say(f"variant {n + 1}{name}: {violations} hard violations, cost {cost:,}{mark}")
+    timetables = {n: result.timetable for n, result in enumerate(results, start=1)}
+    print_diversity(compare(problem, timetables).diversity)
+
+
+def _changes(problem: Problem, baseline: Baseline | None, result: SolveResult) -> Changes | None:
     """What departs from the base timetable, if there is one."""
     from schemas.change.difference import difference
     from schemas.change.report import report_changes
 
-    baseline = expanded.baseline
     if baseline is None:
         return None
     return report_changes(
-        difference(expanded.problem, baseline.timetable, result.timetable),
+        difference(problem, baseline.timetable, result.timetable),
         max_changes=baseline.max_changes,
         forced=result.forced,
         budget_impossible=result.budget_impossible,

@@ -21,6 +21,7 @@ from schemas.events.solve import (
     SolveCompleted,
     SolveProgress,
     Stage,
+    UsedWeights,
     VariantResult,
 )
 from schemas.problem.read import ProblemFormat
@@ -43,6 +44,7 @@ __all__ = [
     "SolveOptions",
     "SolveProgress",
     "Stage",
+    "UsedWeights",
     "VariantResult",
     "WeightOverrides",
 ]

@@ -6,10 +6,10 @@ Owns the options of a solve and their limits. Must not know who asks or who answ
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.change.baseline import KeepWeights
 from schemas.change.pins import MAX_PINS, PinnedClass
@@ -19,6 +19,10 @@ from schemas.topics import JOB_CONTROL, JOB_REQUESTED
 
 MAX_VARIANTS = 8
 MAX_TIME_LIMIT_S = 1800.0
+
+
+# A profile that a newer producer knows is refused by the solver, with a reason; here it is a word.
+ProfileName = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 
 class WeightOverrides(BaseModel):
@@ -50,6 +54,12 @@ class SolveOptions(BaseModel):
     workers: int = Field(default=1, ge=1, le=64, description="Cores that one variant may use.")
     target_cost: int | None = Field(default=None, ge=0, description="Stop as soon as a timetable is this good.")
     weights: WeightOverrides = WeightOverrides()
+    profiles: list[ProfileName] = Field(
+        default_factory=list,
+        max_length=MAX_VARIANTS,
+        description="Whom each variant is good for first: balanced, students_first, instructors_first or rooms_first;"
+        " begins anew when there are more variants than profiles.",
+    )
     base_job_id: UUID | None = Field(
         default=None, description="A finished job of the same organisation, whose timetable is to be changed little."
     )
@@ -61,6 +71,10 @@ class SolveOptions(BaseModel):
     pins: list[PinnedClass] = Field(
         default_factory=list, max_length=MAX_PINS, description="Classes fixed for this solve, with or without a base."
     )
+
+    def profile_of(self, variant: int) -> str | None:
+        """The profile of a variant (from 1); None if none was asked for."""
+        return self.profiles[(variant - 1) % len(self.profiles)] if self.profiles else None
 
 
 class ProblemReference(BaseModel):

@@ -76,6 +76,15 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed_out"
 
 
+class UsedWeights(_Part):
+    """The weights of the four sums of the cost, as a search used them."""
+
+    time: int
+    room: int
+    distribution: int
+    student: int
+
+
 class Provenance(_Part):
     """What a result was made with, enough to make it again: versions, input, seed, and the method that was chosen."""
 
@@ -86,13 +95,23 @@ class Provenance(_Part):
     workers: int
     method: str = Field(description="grid-annealing, general-annealing, cp-sat, or a portfolio of them joined by '+'.")
     method_reason: str = Field(default="", description="Why this method was chosen, for people to read.")
+    profile: str | None = Field(default=None, description="Whom the variant is good for first, if that was asked for.")
+    weights: UsedWeights | None = None
+    factors: dict[str, int] = Field(
+        default_factory=dict, description="What the profile multiplied the penalties of other parts of the cost by."
+    )
 
 
 class VariantResult(_Part):
-    """One finished variant; the score is the referee's."""
+    """One finished variant; the scores are the referee's.
+
+    `own_score` counts the same timetable with the weights that the problem came with. It is there where the search
+    used others; by it variants of different weights can be compared.
+    """
 
     variant: int = Field(ge=1)
     score: Score
+    own_score: Score | None = None
     timetable: Timetable
     provenance: Provenance
     optimal: bool = False
@@ -100,6 +119,12 @@ class VariantResult(_Part):
     elapsed_s: float = Field(ge=0)
     violations: list[str] = Field(default_factory=list, description="Hard violations in words, bounded.")
     changes: Changes | None = Field(default=None, description="What departs from the base timetable, if there was one.")
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """(hard violations, changes beyond the budget, cost with the problem's own weights); smaller is better."""
+        score = self.own_score or self.score
+        return (score.hard_violations, self.changes.over_budget if self.changes else 0, score.total)
 
 
 class Infeasibility(_Part):
@@ -136,5 +161,5 @@ class SolveCompleted(Event):
 
     @property
     def best(self) -> VariantResult | None:
-        """The variant with the smallest (hard violations, cost)."""
-        return min(self.variants, key=lambda v: v.score.rank, default=None)
+        """The best variant by its rank."""
+        return min(self.variants, key=lambda v: v.rank, default=None)

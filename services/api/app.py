@@ -26,6 +26,7 @@ from services.api.refusals import Refusal, answer, findings_of, invalid_body, of
 from services.api.refusals_of_limits import on_limit_reached, on_unknown_organization
 from services.api.relay import Relay
 from services.api.routes.auth import auth_routes
+from services.api.routes.comparison import comparison_routes
 from services.api.routes.organization import organization_routes
 from services.api.routes.problems import problem_routes
 from services.api.routes.templates import template_routes
@@ -132,6 +133,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     links = Links(settings.progress_base_url)
     app.include_router(timetable_routes(access, jobs, Attempts(engine), results, uploads, children, links))
     app.include_router(variant_routes(access, results, children))
+    app.include_router(comparison_routes(access, results, children))
     app.include_router(web_support_routes(access, jobs, results, children))
     app.include_router(page_routes(settings.progress_base_url))
     # Not the broker: while it is away, jobs are accepted all the same and wait in the outbox.

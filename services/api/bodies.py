@@ -15,11 +15,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, mod
 from schemas.change.baseline import KeepWeights
 from schemas.change.pins import MAX_PINS, PinnedClass
 from schemas.change.report import ChangeCounts
-from schemas.events.job import ControlAction, SolveOptions, WeightOverrides
+from schemas.events.job import MAX_VARIANTS, ControlAction, SolveOptions, WeightOverrides
 from schemas.events.solve import ErrorInfo, Infeasibility, Provenance
 from schemas.fold import JobStatus, VariantState
 from schemas.problem.read import ProblemFormat, TableFormat
 from schemas.timetable import Score
+from schemas.variants.comparison import Comparison
+from schemas.variants.profiles import Profile
 from services.runtime.access import Role
 
 
@@ -102,6 +104,12 @@ class GenerateRequest(SolveOptions):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     weights: Weights = Weights()
+    profiles: list[Profile] = Field(  # type: ignore[assignment]  # only read, as `pins`
+        default_factory=list,
+        max_length=MAX_VARIANTS,
+        description="Whom each variant is good for first, beginning anew when there are more variants than profiles."
+        " Without `variants` there is one for each profile.",
+    )
     keep_weights: Keep = Keep()
     pins: list[Pinned] = Field(  # type: ignore[assignment]  # only read: a list of the narrower type is one of the wider
         default_factory=list, max_length=MAX_PINS, description="Classes fixed for this solve, with or without a base."
@@ -134,7 +142,10 @@ class GenerateRequest(SolveOptions):
 
     def options(self) -> SolveOptions:
         """The part that travels in the event."""
-        return SolveOptions.model_validate(self.model_dump(include=set(SolveOptions.model_fields)))
+        options = SolveOptions.model_validate(self.model_dump(mode="json", include=set(SolveOptions.model_fields)))
+        if self.profiles and "variants" not in self.model_fields_set:
+            options = options.model_copy(update={"variants": len(self.profiles)})
+        return options
 
 
 class Page(_Request):
@@ -187,6 +198,18 @@ class VariantQuery(_Request):
         """The one filter that was given, or nothing."""
         given = {name: getattr(self, name) for name in ("room", "instructor", "course", "student", "curriculum")}
         return {name: value for name, value in given.items() if value is not None}
+
+
+class ComparisonQuery(_Request):
+    variants: str | None = Field(
+        default=None,
+        pattern=r"^[1-9]\d{0,3}(,[1-9]\d{0,3}){0,7}$",
+        description="Numbers separated by commas, such as 1,3; all finished variants if left out.",
+    )
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted({int(number) for number in (self.variants or "").split(",") if number})
 
 
 # How an attempt ends. The solver's words; a newer solver may have one more, so they are described, not enumerated.
@@ -315,6 +338,9 @@ class VariantAnswer(BaseModel):
     variant: int
     url: str
     score: Score
+    own_score: Score | None = Field(
+        default=None, description="With the problem's own weights, where others were used: by it variants compare."
+    )
     optimal: bool
     lower_bound: int | None
     elapsed_s: float
@@ -324,6 +350,16 @@ class VariantAnswer(BaseModel):
         default=None, description="What departs from the base timetable; `changes_url` lists the classes."
     )
     changes_url: str | None = None
+
+
+class ComparedVariant(BaseModel):
+    variant: int
+    profile: str | None
+    score: Score = Field(description="With the problem's own weights, whatever weights the search used.")
+
+
+class ComparisonAnswer(Comparison):
+    variants: list[ComparedVariant]
 
 
 class JobAnswer(BaseModel):

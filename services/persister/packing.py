@@ -75,6 +75,7 @@ def _variant_row(event: SolveCompleted, result: VariantResult) -> dict[str, Any]
         "hard_violations": result.score.hard_violations,
         "total": result.score.total,
         "score": storable(result.score.model_dump(mode="json")),
+        "own_score": storable(result.own_score.model_dump(mode="json")) if result.own_score else None,
         "provenance": storable(result.provenance.model_dump(mode="json")),
         "optimal": result.optimal,
         "lower_bound": result.lower_bound,

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from schemas.change.baseline import Baseline
 from schemas.change.difference import difference
 from schemas.change.report import Changes, report_changes
-from schemas.events import Provenance, VariantResult
+from schemas.events import Provenance, UsedWeights, VariantResult
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import InvalidProblemError
+from schemas.problem.model import Problem
 from schemas.referee import Verdict, judge
 from schemas.timetable import Timetable
 from services.solver.change.base import Base
-from services.solver.loading import BadInputError, invalid_problem, load, load_timetable
+from services.solver.loading import BadInputError, Loaded, invalid_problem, load, load_timetable
 from services.solver.order import Contents, Order
 from services.solver.packing import pack
 from services.solver.phases import phase
@@ -42,13 +44,13 @@ def carry_out(service: Service, stop: threading.Event, order: Order, contents: C
     service.progress("preparing", message="reading the problem")
     began = time.monotonic()
     with phase(service.send, "load"):
-        expanded = load(order, contents)
+        loaded = load(order, contents)
         start = None if contents.start_zstd is None else load_timetable(contents.start_zstd)
     service.send("loaded", seconds=round(time.monotonic() - began, 3))
     if order.seconds > 0:
-        _search(service, stop, order, contents, expanded, start)
+        _search(service, stop, order, contents, loaded, start)
     elif start is not None:
-        _judge_only(service, order, contents, expanded, start)
+        _judge_only(service, order, contents, loaded, start)
     else:
         raise BadInputError("nothing_to_judge", "An order without search needs a timetable to judge.")
 
@@ -58,9 +60,10 @@ def _search(
     stop: threading.Event,
     order: Order,
     contents: Contents,
-    expanded: ExpandedProblem,
+    loaded: Loaded,
     start: Timetable | None,
 ) -> None:
+    expanded = loaded.expanded
     watcher = _Watcher(service, order)
     try:
         with phase(service.send, "search"):
@@ -87,7 +90,7 @@ def _search(
         bound=result.bound,
         message="the referee counts",
     )
-    verdict = _judge(service, expanded, result.timetable)
+    verdict = _judge(service, expanded.problem, result.timetable, expanded.baseline)
     disagreements = _disagreements(result, verdict)
     if disagreements:
         service.send(
@@ -102,6 +105,7 @@ def _search(
     _send_result(
         service,
         order,
+        loaded,
         verdict,
         result.timetable,
         searched_s=watcher.searched_s,
@@ -120,17 +124,17 @@ def _search(
     )
 
 
-def _judge_only(
-    service: Service, order: Order, contents: Contents, expanded: ExpandedProblem, timetable: Timetable
-) -> None:
+def _judge_only(service: Service, order: Order, contents: Contents, loaded: Loaded, timetable: Timetable) -> None:
+    expanded = loaded.expanded
     service.progress("verifying", 1.0, message="the referee counts what an interrupted search left")
-    verdict = _judge(service, expanded, timetable)
+    verdict = _judge(service, expanded.problem, timetable, expanded.baseline)
     if "domain" in verdict.score.hard or "malformed" in verdict.score.hard:
         # No search of ours places a class outside its options: this timetable is not of this problem.
         raise BadInputError("checkpoint_mismatch", "The checkpoint does not belong to the problem.")
     _send_result(
         service,
         order,
+        loaded,
         verdict,
         timetable,
         searched_s=order.searched_s,
@@ -149,9 +153,9 @@ def _judge_only(
     )
 
 
-def _judge(service: Service, expanded: ExpandedProblem, timetable: Timetable) -> Verdict:
+def _judge(service: Service, problem: Problem, timetable: Timetable, baseline: Baseline | None) -> Verdict:
     with phase(service.send, "verify"):
-        return judge(expanded.problem, timetable, expanded.baseline)
+        return judge(problem, timetable, baseline)
 
 
 def _changes(
@@ -190,6 +194,7 @@ def _disagreements(result: SolveResult, verdict: Verdict) -> list[dict[str, str]
 def _send_result(
     service: Service,
     order: Order,
+    loaded: Loaded,
     verdict: Verdict,
     timetable: Timetable,
     *,
@@ -204,11 +209,23 @@ def _send_result(
 ) -> None:
     hidden = verdict.total_violations - min(len(verdict.violations), _MAX_VIOLATIONS)
     violations = [violation.message for violation in verdict.violations[:_MAX_VIOLATIONS]]
+    own_score = None
+    if loaded.weighed_anew:
+        own_score = _judge(service, loaded.own, timetable, loaded.expanded.baseline).score
     result = VariantResult(
         variant=order.variant,
         score=verdict.score,
+        own_score=own_score,
         timetable=timetable,
-        provenance=Provenance(input_sha256=order.sha256, seed=order.seed, workers=order.workers, **provenance),
+        provenance=Provenance(
+            input_sha256=order.sha256,
+            seed=order.seed,
+            workers=order.workers,
+            profile=None if loaded.profile is None else loaded.profile.value,
+            weights=UsedWeights.model_validate(loaded.expanded.problem.weights.model_dump()),
+            factors=loaded.factors,
+            **provenance,
+        ),
         optimal=optimal,
         lower_bound=bound,
         elapsed_s=round(searched_s, 3),

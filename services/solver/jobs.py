@@ -234,7 +234,7 @@ async def end_job_if_done(connection: AsyncConnection, job_id: UUID) -> None:
             "job_id": str(job_id),
             "outcome": event.outcome.value,
             "variants": len(event.variants),
-            "best": event.best.score.rank if event.best else None,
+            "best": event.best.rank if event.best else None,
             "error": event.error.code if event.error else None,
             "dead_letter": dead_letter,
             "event_bytes": len(packed),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from schemas.problem.findings import InvalidProblemError
 from schemas.problem.model import Problem
 from schemas.problem.read import MAX_PROBLEM_BYTES, ProblemFormat, parse_problem
 from schemas.timetable import Timetable
+from schemas.variants.profiles import Profile, factors, with_profile
 from services.solver.order import ChangeOrder, Contents, Order
 from services.solver.packing import DamagedContentError, OversizedContentError, unpack
 
@@ -42,18 +43,45 @@ def _details(error: InvalidProblemError) -> list[dict[str, str]]:
     return [{"code": f.code, "pointer": f.pointer, "message": f.message} for f in error.findings]
 
 
-def load(order: Order, contents: Contents) -> ExpandedProblem:
-    """The problem as it is to be solved. Raises BadInputError."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The problem as it is to be solved, and `own`: with the weights that it came with, by which variants compare.
+
+    `profile` is None where none was asked for, `factors` what it multiplied.
+    """
+
+    expanded: ExpandedProblem
+    own: Problem
+    profile: Profile | None
+    factors: dict[str, int]
+
+    @property
+    def weighed_anew(self) -> bool:
+        return self.own is not self.expanded.problem
+
+
+def load(order: Order, contents: Contents) -> Loaded:
+    """The problem of an order. Raises BadInputError."""
     change = contents.change or ChangeOrder()
     base = None if contents.base_zstd is None else _base(contents.base_zstd)
+    profile = None if order.profile is None else _profile(order.profile)
     try:
         problem = parse_problem(_content(order, contents.problem_zstd), ProblemFormat(order.format))
-        expanded = expand(_pinned(_weighed(problem, order.weights), change, base))
+        own = _pinned(problem, change, base)
+        expanded = expand(with_profile(_weighed(own, order.weights), profile or Profile.BALANCED))
     except InvalidProblemError as error:
         raise invalid_problem(error) from error
-    if base is None:
-        return expanded
-    return replace(expanded, baseline=Baseline(base, change.keep_weights, change.max_changes))
+    if base is not None:
+        expanded = replace(expanded, baseline=Baseline(base, change.keep_weights, change.max_changes))
+    return Loaded(expanded, own, profile, {} if profile is None else factors(own, profile))
+
+
+def _profile(name: str) -> Profile:
+    try:
+        return Profile(name)
+    except ValueError as error:
+        known = ", ".join(profile.value for profile in Profile)
+        raise BadInputError("unknown_profile", f"There is no weight profile {name!r}; there are {known}.") from error
 
 
 def load_timetable(packed: bytes) -> Timetable:

@@ -22,8 +22,8 @@ STOP = "stop"
 class Order:
     """What to do. `seconds` 0: no search, only judge the timetable given.
 
-    `weights` replace the problem's own where given. `searched_s` is search time of earlier attempts. A best timetable
-    is wanted every `best_interval_s`, if it improved.
+    `weights` replace the problem's own where given; `profile` says what of them counts more. `searched_s` is search
+    time of earlier attempts. A best timetable is wanted every `best_interval_s`, if it improved.
     """
 
     format: str
@@ -36,6 +36,7 @@ class Order:
     variant: int
     searched_s: float
     best_interval_s: float
+    profile: str | None = None
 
 
 class ChangeOrder(BaseModel):

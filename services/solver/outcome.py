@@ -114,7 +114,7 @@ def dead_letter_reason(outcome: Outcome, ends: Sequence[TaskEnd]) -> str | None:
 def sized_event(event: SolveCompleted) -> tuple[SolveCompleted, bytes]:
     """The event and its JSON, small enough for the broker: the worst variants are left out of one that is not."""
     value = _json(event)
-    kept = sorted(event.variants, key=lambda variant: variant.score.rank)
+    kept = sorted(event.variants, key=lambda variant: variant.rank)
     while len(value) > MAX_EVENT_BYTES:
         if not kept:
             raise ValueError(f"a completed event without variants has {len(value):,} bytes")

@@ -63,6 +63,7 @@ def order_for(claim: Claim, plan: Plan, stored: StoredProblem, settings: SolverS
         searched_s=plan.searched_s,
         # Half, so that handing out and saving together stay within what a lost worker may cost.
         best_interval_s=settings.solver_checkpoint_s / 2,
+        profile=options.profile_of(claim.variant),
     )
 
 

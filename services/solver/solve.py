@@ -79,6 +79,11 @@ class SolveResult:
     over_budget: int = 0
     budget_impossible: bool = False
 
+    @property
+    def priority(self) -> tuple[int, int]:
+        """What comes before cost: hard violations, then changes beyond the budget; smaller is better."""
+        return (self.hard_violations, self.over_budget)
+
 
 OnReport = Callable[[SolveReport], None]
 

@@ -5,6 +5,7 @@ Owns the queries. Must not know formats: what it returns is bytes and what descr
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,6 +61,7 @@ class Results:
             select(
                 table.variant,
                 table.score,
+                table.own_score,
                 table.optimal,
                 table.lower_bound,
                 table.elapsed_s,
@@ -77,6 +79,7 @@ class Results:
                 variant=row.variant,
                 url=f"{url}/variants/{row.variant}",
                 score=Score.model_validate(row.score),
+                own_score=None if row.own_score is None else Score.model_validate(row.own_score),
                 optimal=row.optimal,
                 lower_bound=row.lower_bound,
                 elapsed_s=row.elapsed_s,
@@ -128,6 +131,14 @@ class Results:
             return None
         made = Provenance.model_validate(row.provenance)
         return FinishedVariant(row.sha256, row.completed_at, Credits.of(made.method, row.elapsed_s, made.workers))
+
+    async def hashes(self, job_id: UUID, variants: Collection[int]) -> dict[int, str]:
+        """The hashes of variants' JSON; the caller may see them (asked before)."""
+        query = select(timetable_variants.c.variant, timetable_variants.c.sha256).where(
+            timetable_variants.c.job_id == job_id, timetable_variants.c.variant.in_(variants)
+        )
+        async with self._engine.connect() as connection:
+            return {row.variant: row.sha256 for row in await connection.execute(query)}
 
     async def timetable(self, job_id: UUID, variant: int) -> bytes | None:
         """A variant's JSON, zstd-compressed; the caller may see it (asked before)."""

@@ -29,6 +29,8 @@ class Variant:
     timetable: Timetable
     total: int = 5
     changes: Changes | None = None
+    own_total: int | None = None
+    profile: str | None = None
 
 
 def finished(
@@ -48,8 +50,9 @@ def finished(
                 VariantResult(
                     variant=n,
                     score=Score(hard_violations=0, total=v.total, cost={"time": v.total}),
+                    own_score=None if v.own_total is None else Score(hard_violations=0, total=v.own_total),
                     timetable=v.timetable,
-                    provenance=A_PROVENANCE,
+                    provenance=A_PROVENANCE.model_copy(update={"profile": v.profile}),
                     elapsed_s=1.5,
                     changes=v.changes,
                 )

@@ -65,7 +65,7 @@ def test_the_inline_problems_of_the_examples_can_be_solved() -> None:
 
 
 # Maps whose keys are data, and the problem, which is no part of the event's own shape.
-DATA = {"problem", "hard", "cost", "details"}
+DATA = {"problem", "hard", "cost", "details", "factors"}
 
 
 def _with_extra_fields(value: Any) -> Any:

@@ -95,6 +95,35 @@ def test_several_variants_are_written_beside_one_another(ctt: Path, tmp_path: Pa
     assert len(list(tmp_path.glob("v*.sol"))) == 2
 
 
+def test_a_variant_for_each_profile_and_how_they_compare(ctt: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v.sol"
+    profiles = ("--profile", "students_first", "--profile", "rooms_first", "--profile", "balanced")
+    result = run("solve", ctt, *profiles, "--time-limit", 5, "--solution", out)
+    assert result.exit_code == 0, result.output
+    for n, name in enumerate(("students_first", "rooms_first", "balanced"), start=1):
+        assert f"variant {n} ({name}): 0 hard violations, cost" in result.stdout
+    assert "Diversity:" in result.stdout
+    written = sorted(tmp_path.glob("v*.sol"))
+    assert len(written) == 3
+    compared = run("compare", ctt, *written)
+    assert compared.exit_code == 0, compared.output
+    assert "1 and 2:" in compared.stdout
+    assert "2 and 3:" in compared.stdout
+    assert total(compared.stdout) == total(result.stdout)
+    assert run("compare", ctt, out).exit_code == 2
+    assert run("solve", ctt, "--profile", "commuters_first").exit_code == 2
+
+
+def test_two_timetables_show_what_they_place_differently(ctt: Path, tmp_path: Path) -> None:
+    a, b = tmp_path / "a.sol", tmp_path / "b.sol"
+    lines = ["algebra hall 0 2", "algebra hall 1 0", "botany hall 0 1", "botany hall 1 1"]
+    a.write_text("\n".join([*lines, "chemistry cell 0 0"]))
+    b.write_text("\n".join([*reversed(lines), "chemistry hall 0 0"]))
+    result = run("compare", ctt, a, b)
+    assert "1 and 2: 1 of 5 classes differ (0 in time, 1 in room)" in result.stdout
+    assert "chemistry#1: 0-0 in cell -> 0-0 in hall" in result.stdout
+
+
 def test_a_published_timetable_is_changed_little_and_the_changes_are_printed(ctt: Path, tmp_path: Path) -> None:
     published, again = tmp_path / "published.sol", tmp_path / "again.sol"
     assert run("solve", ctt, "--time-limit", 10, "--seed", 1, "--solution", published).exit_code == 0

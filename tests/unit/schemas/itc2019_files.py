@@ -245,7 +245,7 @@ class TextCount:
 
     def __init__(self, problem: str, solution: str) -> None:
         self._problem = ElementTree.fromstring(problem)  # noqa: S314  # our own text
-        self._solution = ElementTree.fromstring(solution)  # noqa: S314
+        self._solution = ElementTree.fromstring(solution)  # noqa: S314  # as above
         self._weight = {k: int(v) for k, v in self._problem.find("optimization").attrib.items()}  # type: ignore[union-attr]  # it is there
         self._walk: dict[frozenset[str], int] = {}
         for room in self._problem.iterfind("rooms/room"):

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.change.report import Changes
 from schemas.events import ControlAction, Event, JobControl, Outcome
 from schemas.fold import JobState, JobStatus, UnfoldableEventError, fold
-from tests.job_events import JobEvents
+from tests.job_events import JobEvents, a_result, a_score
 
 ORDER = {JobStatus.QUEUED: 0, JobStatus.RUNNING: 1}
 
@@ -158,3 +159,20 @@ def test_an_event_without_meaning_for_jobs_is_a_defect() -> None:
 
     with pytest.raises(UnfoldableEventError):
         fold(None, Other(job_id=uuid.uuid4()))
+
+
+def test_variants_of_different_weights_are_ranked_by_the_problems_own() -> None:
+    job = JobEvents(variants=2)
+    cheap = a_result(1).model_copy(update={"score": a_score(5), "own_score": a_score(90)})
+    good = a_result(2).model_copy(update={"score": a_score(70), "own_score": a_score(40)})
+    state = folded([job.requested(), job.completed(variants=[cheap, good])])
+    assert (state.best_variant, state.best_score) == (2, a_score(40))
+
+
+def test_a_variant_within_its_budget_of_changes_is_better_than_a_cheaper_one_beyond() -> None:
+    job = JobEvents(variants=2)
+    changes = {"compared": 9, "classes": 4, "times": 4, "rooms": 0, "sections": 0, "students": 0, "max_changes": 3}
+    beyond = a_result(1).model_copy(update={"changes": Changes.model_validate({**changes, "over_budget": 1})})
+    within = a_result(2).model_copy(update={"changes": Changes.model_validate({**changes, "classes": 3})})
+    assert beyond.score.total < within.score.total
+    assert folded([job.requested(), job.completed(variants=[beyond, within])]).best_variant == 2

@@ -18,6 +18,7 @@ from schemas.events import VariantResult
 from schemas.problem.read import ProblemFormat, read_problem
 from schemas.referee import judge
 from schemas.timetable import Timetable
+from schemas.variants.profiles import FACTOR
 from services.solver.frames import Frame
 from services.solver.order import ChangeOrder, Contents, Order
 from services.solver.packing import pack, unpack
@@ -117,6 +118,25 @@ async def test_what_departs_from_a_base_is_priced_counted_and_listed() -> None:
     frames = await said_by_child(content, seconds=0.0, start=result.timetable, base=published, change=change)
     judged = VariantResult.model_validate_json(unpack(frames["result"].body, 2**20))
     assert (judged.score, judged.changes) == (result.score, changes)
+
+
+async def test_a_profile_weighs_and_the_problems_own_weights_are_counted_beside_it() -> None:
+    problem = a_problem()
+    for subpart in problem["courses"][0]["configs"][0]["subparts"]:
+        subpart["classes"][0]["rooms"] = [{"room": "r", "penalty": 2}]
+    content = json.dumps(problem).encode()
+    frames = await said_by_child(content, profile="rooms_first", weights={"room": 5})
+    result = VariantResult.model_validate_json(unpack(frames["result"].body, 2**20))
+    assert result.score.cost == {"room": 2 * 2 * 5 * FACTOR}
+    assert result.own_score is not None
+    assert result.own_score.cost == {"room": 4}
+    provenance = result.provenance
+    assert provenance.weights is not None
+    assert (provenance.profile, provenance.weights.room, provenance.weights.time) == ("rooms_first", 20, 1)
+    plain = VariantResult.model_validate_json(unpack((await said_by_child(content))["result"].body, 2**20))
+    assert (plain.own_score, plain.provenance.profile) == (None, None)
+    error = (await said_by_child(content, profile="commuters_first"))["error"].header
+    assert (error["code"], error["retryable"]) == ("unknown_profile", False)
 
 
 async def test_a_pin_that_cannot_be_meant_fails_the_job_with_its_place() -> None:

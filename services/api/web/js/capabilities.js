@@ -76,6 +76,7 @@ function read(document) {
       workers: bound("workers", [1, 64, 1]),
       weight: { min: 0, max: 100000 },
       weights: Object.keys(schemas.Weights?.properties ?? {}),
+      profiles: schemas.Profile?.enum ?? [],
     },
   };
 }

@@ -36,6 +36,7 @@ export async function showCompare(outlet, at) {
   const a = given("a", best);
   const chosen = { a, b: given("b", variants.find((one) => one.variant !== a).variant) };
   const result = h("div", { class: "stack" });
+  const diversity = h("p", { class: "hint" });
   const select = (name, label) => {
     const element = h(
       "select",
@@ -64,6 +65,7 @@ export async function showCompare(outlet, at) {
         { class: "card", "aria-labelledby": "parts-title" },
         h("h2", { id: "parts-title" }, "Cost by part"),
         partsTable(variants, best),
+        diversity,
       ),
       h(
         "section",
@@ -78,7 +80,23 @@ export async function showCompare(outlet, at) {
       ),
     ),
   );
-  await compare();
+  await Promise.all([compare(), tellDiversity()]);
+
+  /** How different all of them are, as the server counts it; nothing if it cannot be told. */
+  async function tellDiversity() {
+    try {
+      const found = await get(`/api/timetables/${job.job_id}/comparison`, { signal: at.signal });
+      const share = (value) => `${Math.round(value * 100)} %`;
+      fill(
+        diversity,
+        `On average two variants place ${share(found.diversity.classes)} of ${many(found.classes, "class", "classes")} `,
+        `differently: ${share(found.diversity.times)} in time, ${share(found.diversity.rooms)} in room.`,
+      );
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      diversity.remove();
+    }
+  }
 
   async function compare() {
     noteInAddress(chosen);
@@ -91,7 +109,9 @@ export async function showCompare(outlet, at) {
 
 /** A row for each part, a column for each variant; the smallest of a row stands out. */
 function partsTable(variants, best) {
-  const parts = [...new Set(variants.flatMap((one) => Object.keys(one.score.cost)))].sort();
+  // By the problem's own weights: costs of different weights cannot stand side by side.
+  const own = (one) => one.own_score ?? one.score;
+  const parts = [...new Set(variants.flatMap((one) => Object.keys(own(one).cost)))].sort();
   const row = (name, values, strong = false) => {
     const least = Math.min(...values);
     const most = Math.max(1, ...values);
@@ -137,6 +157,7 @@ function partsTable(variants, best) {
               h("span", { class: `swatch v${one.variant}`, "aria-hidden": "true" }),
               ` Variant ${one.variant}`,
               one.variant === best && h("span", { class: "badge good" }, "best"),
+              one.provenance.profile && h("span", { class: "badge quiet" }, plain(one.provenance.profile)),
             ),
           ),
         ),
@@ -146,17 +167,17 @@ function partsTable(variants, best) {
         {},
         row(
           "hard violations",
-          variants.map((one) => one.score.hard_violations),
+          variants.map((one) => own(one).hard_violations),
         ),
         parts.map((part) =>
           row(
             plain(part),
-            variants.map((one) => one.score.cost[part] ?? 0),
+            variants.map((one) => own(one).cost[part] ?? 0),
           ),
         ),
         row(
           "total cost",
-          variants.map((one) => one.score.total),
+          variants.map((one) => own(one).total),
           true,
         ),
       ),

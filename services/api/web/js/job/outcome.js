@@ -92,8 +92,10 @@ function ending(job) {
 /** The finished variants, best first. */
 export function resultsCard(job) {
   if (!job.variants.length) return null;
+  // By the problem's own weights, whatever each was searched with.
+  const own = (variant) => variant.own_score ?? variant.score;
   const ranked = [...job.variants].sort(
-    (a, b) => a.score.hard_violations - b.score.hard_violations || a.score.total - b.score.total,
+    (a, b) => own(a).hard_violations - own(b).hard_violations || own(a).total - own(b).total,
   );
   const base = `/jobs/${job.job_id}`;
   return h(
@@ -123,13 +125,14 @@ export function resultsCard(job) {
             ),
             variant.variant === job.best_variant && h("span", { class: "badge good" }, "best"),
             variant.optimal && h("span", { class: "badge good" }, "proven optimal"),
+            variant.provenance.profile && h("span", { class: "badge quiet" }, plain(variant.provenance.profile)),
           ),
           h(
             "span",
             { class: "result-cost" },
             h("span", { class: "hint" }, "cost "),
-            h("strong", {}, count(variant.score.total)),
-            variant.lower_bound !== null && h("span", { class: "hint" }, ` · bound ${count(variant.lower_bound)}`),
+            h("strong", {}, count(own(variant).total)),
+            variant.lower_bound !== null && !variant.own_score && h("span", { class: "hint" }, ` · bound ${count(variant.lower_bound)}`),
           ),
           h(
             "a",
@@ -141,7 +144,7 @@ export function resultsCard(job) {
               ? many(variant.score.hard_violations, "hard violation")
               : "no hard violations",
           ),
-          h("span", { class: "hint parts" }, parts(variant.score.cost)),
+          h("span", { class: "hint parts" }, parts(own(variant).cost)),
           variant.changes && h("span", { class: "hint" }, changed(variant.changes)),
           h(
             "span",
@@ -186,6 +189,7 @@ export function optionsCard(job) {
     ["Time limit", `${duration(options.time_limit_s)} for each of ${many(options.variants, "variant")}`],
     ["Cores", `${options.workers} for each variant`],
     ["Seed", options.seed],
+    options.profiles?.length && ["Whom first", options.profiles.map(plain).join(", ")],
     weights.length && ["Weights", weights.map(([name, value]) => `${name} ${value}`).join(", ")],
     options.base_job_id && [
       "Close to",

@@ -2,7 +2,7 @@
 // them.
 
 import { fill, freshId, h } from "../dom.js";
-import { duration, sentence } from "../words.js";
+import { duration, plain, sentence } from "../words.js";
 
 const MINUTE = 60;
 const LIMITS_OFFERED = [10, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE];
@@ -11,6 +11,13 @@ const WEIGHT_WORDS = {
   room: "Unloved rooms",
   distribution: "Rules among classes, curricula",
   student: "Students' conflicts",
+};
+
+const PROFILE_HINTS = {
+  balanced: "as the weights are",
+  students_first: "conflicts, clashes and idle hours count four times",
+  instructors_first: "wished-for times and the shape of days count four times",
+  rooms_first: "wished-for rooms, seats and one room for a course count four times",
 };
 
 /** `{node, read}`; `read()` gives the options for the request, or null after pointing at the field that is wrong. */
@@ -23,6 +30,7 @@ export function optionFields(limits) {
     name,
     numberField(WEIGHT_WORDS[name] ?? sentence(name), "the problem's own", limits.weight, true),
   ]);
+  const profiles = (limits.profiles ?? []).map((name) => [name, profileBox(name)]);
   const quick = h(
     "div",
     { class: "chips", role: "group", "aria-label": "Usual time limits" },
@@ -40,6 +48,18 @@ export function optionFields(limits) {
     time.node,
     quick,
     h("div", { class: "row-3" }, variants.node, workers.node, seed.node),
+    profiles.length > 0 &&
+      h(
+        "details",
+        {},
+        h("summary", {}, "Whom first"),
+        h("p", { class: "hint" }, "A variant for each that is ticked; they are compared by the problem's own weights."),
+        h(
+          "div",
+          { role: "group", "aria-label": "Weight profiles" },
+          profiles.map(([, box]) => box.node),
+        ),
+      ),
     weights.length > 0 &&
       h(
         "details",
@@ -73,11 +93,21 @@ export function optionFields(limits) {
       return null;
     }
     const given = weights.map(([name, field]) => [name, field.value()]).filter(([, value]) => value !== null);
+    const ticked = profiles.filter(([, box]) => box.ticked()).map(([name]) => name);
     return {
       ...Object.fromEntries(fields.map(([name, field]) => [name, field.value()])),
+      variants: Math.max(variants.value(), ticked.length),
       weights: Object.fromEntries(given),
+      ...(ticked.length > 0 && { profiles: ticked }),
     };
   }
+}
+
+function profileBox(name) {
+  const input = h("input", { type: "checkbox", value: name });
+  const hint = PROFILE_HINTS[name] && h("span", { class: "hint" }, ` ${PROFILE_HINTS[name]}`);
+  const node = h("label", { class: "check" }, input, ` ${sentence(plain(name))}`, hint);
+  return { node, ticked: () => input.checked };
 }
 
 function numberField(label, hint, { min, max, default: initial }, optional = false) {

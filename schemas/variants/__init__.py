@@ -1,0 +1,1 @@
+"""Several timetables of one problem: the weights that make them different, and how they compare."""
