@@ -19,7 +19,7 @@ from tests.e2e.conftest import wait_for, whole_system
 from tests.e2e.faults.cluster import FAST, Cluster
 from tests.e2e.problems import a_department
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 ORGANISATIONS = 10
 JOBS_EACH = 10
