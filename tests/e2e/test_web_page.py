@@ -21,7 +21,7 @@ from horarium.university import generate_university
 from schemas.problem.model import Problem
 from services.api.seed import seed_demo
 from tests.e2e.browser import PATIENCE_MS, Scheme, Visit, chromium, visit
-from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for
+from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for, whole_system
 from tests.e2e.problems import a_department
 
 # Longer than every wait of these tests: such a job ends because it is stopped or cancelled.
@@ -50,6 +50,13 @@ class Site:
         job = self.system.client.generate(self.problem_id, time_limit_s=SEARCH_S, **options)
         self.system.running(job)
         return job
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    """Two variants are searched at once, however few cores there are."""
+    with whole_system(SOLVER_SLOTS="2") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
