@@ -31,10 +31,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test's folder implies its marker; what only Apache Kafka can show belongs to `make test-kafka` alone."""
+    """A test's folder implies its marker, its markers its time limit; what only Apache Kafka can show belongs to
+    `make test-kafka` alone.
+    """
     for item in items:
         if marker := guards.marker_of_folder(item.path):
             item.add_marker(marker)
+        if seconds := guards.timeout_of(item):
+            item.add_marker(pytest.mark.timeout(seconds))
     if chosen_broker() != "kafka":
         elsewhere = [item for item in items if item.get_closest_marker("kafka_only")]
         config.hook.pytest_deselected(items=elsewhere)

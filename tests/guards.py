@@ -20,6 +20,9 @@ import psycopg.generators
 import pytest
 
 SERVER_MARKERS = ("integration", "e2e")
+# Longer than whatever a test of the kind waits for, one wait after another: so a test that fails says what it waited
+# for. Only one that hangs runs into these. By marker, the first that an item has counts.
+TIMEOUTS_S = {"faults": 600, "e2e": 600, "integration": 300}
 ORPHANS_GONE_WITHIN_S = 10.0
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -27,6 +30,13 @@ PR_SET_CHILD_SUBREAPER = 36
 def marker_of_folder(path: Path) -> str | None:
     """The marker that a test file's folder implies."""
     return next((marker for marker in SERVER_MARKERS if f"tests/{marker}/" in path.as_posix()), None)
+
+
+def timeout_of(item: pytest.Item) -> int | None:
+    """Seconds after which the test counts as hanging; None where the item or the settings say it."""
+    if item.get_closest_marker("timeout"):
+        return None
+    return next((seconds for marker, seconds in TIMEOUTS_S.items() if item.get_closest_marker(marker)), None)
 
 
 def needs_server(item: pytest.Item) -> bool:

@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -73,6 +74,14 @@ def private_stack() -> Iterator[LocalStack]:
         )
         with stack:
             yield stack
+
+
+@cache
+def warm_kernels() -> None:
+    """Has the search kernels compiled, so that no wait of a test is spent on that: half a minute of a processor."""
+    from horarium.commands.warmup import warmup
+
+    warmup()
 
 
 def docker_answers() -> bool:

@@ -35,7 +35,7 @@ class Server(ABC):
     """
 
     name: ClassVar[str]
-    ready_within: ClassVar[timedelta] = timedelta(seconds=30)
+    ready_within: ClassVar[timedelta] = timedelta(seconds=90)
 
     def __init__(self, folder: Path, *, port: int | None = None, stays: bool = False) -> None:
         self.folder = folder.resolve()

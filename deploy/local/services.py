@@ -26,7 +26,7 @@ from deploy.local.server import PortTakenError, write_private
 from deploy.local.state import record
 
 NAMES = ("api", "solver", "progress", "persister")
-READY_WITHIN = timedelta(seconds=60)
+READY_WITHIN = timedelta(seconds=120)
 # What a process needs of its surroundings, and nothing else: settings come from here, not from whoever runs the demo.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "NUMBA_CACHE_DIR", "SSL_CERT_FILE")
 

@@ -50,6 +50,7 @@ T = TypeVar("T")
 
 # At shutdown the lease is given back; a database that is away for longer finds it expired instead.
 _LAST_WORD_S = 4.0
+_LONGEST_PAUSE_S = 5.0
 _MAX_REASONS = 20
 
 
@@ -398,10 +399,14 @@ class Attempt:
         return ended
 
     async def _insist(self, write: Callable[[], Awaitable[bool]]) -> bool:
-        """Try until the database answers; at shutdown not for long."""
+        """Try until the database answers; at shutdown not for long.
+
+        Nobody renews the lease meanwhile. It has run out when a long outage ends, and then the task is anybody's as
+        soon as a reaper looks, which it does not for the length of a lease: we must have asked again by then.
+        """
         forever = asyncio.Event()
         refused_since: float | None = None
-        async for attempt in pauses(forever):
+        async for attempt in pauses(forever, longest_s=min(_LONGEST_PAUSE_S, self._settings.solver_lease_s / 4)):
             try:
                 counted = await write()
             except Exception as error:

@@ -40,22 +40,15 @@ class Reaper:
         self._jobs = jobs
         self._settings = settings
         self._reap_from = float("-inf")
+        self._away = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Reap, measure and forget until `stop` is set.
-
-        While the database is away no worker can renew, and all leases run out. So after an outage nothing is reaped for
-        the length of a lease: the living come first.
-        """
+        """Reap, measure and forget until `stop` is set."""
         measured_at = forgot_at = float("-inf")
         while not await sleep_unless(stop, min(_INTERVAL_S, self._settings.solver_lease_s / 4)):
             now = monotonic()
             try:
-                if now >= self._reap_from:
-                    expired = await self._tasks.expire()
-                    if expired:
-                        LEASES_EXPIRED.inc(expired)
-                        log.warning("leases_expired", tasks=expired)
+                await self._reap()
                 if now >= measured_at + _MEASURE_EVERY_S:
                     await self._measure()
                     measured_at = now
@@ -63,9 +56,26 @@ class Reaper:
                     await self._jobs.forget_early_controls(BY_NAME[JOB_REQUESTED].retention)
                     forgot_at = now
             except Exception as error:
-                if is_world_away(error):
-                    self._reap_from = monotonic() + self._settings.solver_lease_s
+                self._away = self._away or is_world_away(error)
                 raise
+
+    async def _reap(self) -> None:
+        """Take lost tasks back, but not for the length of a lease after an outage of the database.
+
+        While it is away no worker can renew, and all leases run out: the living come first. The length counts from its
+        first answer, however long ago it was that we asked in vain. A database that hangs is away, too.
+        """
+        lease_s = self._settings.solver_lease_s
+        async with asyncio.timeout(lease_s / 2):
+            if self._away:
+                await self._measure()
+                self._away, self._reap_from = False, monotonic() + lease_s
+            if monotonic() < self._reap_from:
+                return
+            expired = await self._tasks.expire()
+        if expired:
+            LEASES_EXPIRED.inc(expired)
+            log.warning("leases_expired", tasks=expired)
 
     async def _measure(self) -> None:
         backlog = await self._tasks.backlog()

@@ -25,14 +25,14 @@ from horarium.commands.topics import apply_topics
 from schemas.fold import TERMINAL_STATUSES
 from services.api.migrate import upgrade
 from services.api.seed import seed_demo
-from tests.stack import data_folder, private_stack
+from tests.stack import data_folder, private_stack, warm_kernels
 
 T = TypeVar("T")
 EMAIL, PASSWORD = "planner@test.example", "correct horse battery staple"
 
 
 def wait_for(
-    what: str, look: Callable[[], T | None], within_s: float = 60.0, *, tell: Callable[[], str] = lambda: ""
+    what: str, look: Callable[[], T | None], within_s: float = 120.0, *, tell: Callable[[], str] = lambda: ""
 ) -> T:
     """The first truthy answer of `look`; fails, naming what was waited for and what `tell` then says, when the time is
     over.
@@ -67,7 +67,7 @@ class System:
         with psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
-    def ended(self, job: Submitted, within_s: float = 90.0) -> dict[str, Any]:
+    def ended(self, job: Submitted, within_s: float = 120.0) -> dict[str, Any]:
         """The job as the api tells it once it has ended."""
 
         def look() -> dict[str, Any] | None:
@@ -76,8 +76,8 @@ class System:
 
         return wait_for(f"job {job.job_id} to end", look, within_s, tell=self.tails)
 
-    def running(self, job: Submitted, within_s: float = 30.0) -> dict[str, Any]:
-        """The job's progress once a solver has found a first timetable."""
+    def running(self, job: Submitted, within_s: float = 120.0) -> dict[str, Any]:
+        """The job's progress once a solver has found a first timetable. Only for a job that does not end meanwhile."""
 
         def look() -> dict[str, Any] | None:
             found = self.client.progress(job.progress_url)
@@ -88,7 +88,8 @@ class System:
     def log_lines(self, service: str) -> list[dict[str, Any]]:
         """The structured log of a service."""
         text = (self.services.folder / "logs" / f"{service}.log").read_text()
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        complete = text[: text.rfind("\n") + 1]  # the last line may be on its way
+        return [json.loads(line) for line in complete.splitlines() if line.startswith("{")]
 
     def tails(self) -> str:
         """The end of every service's log, for failure messages."""
@@ -98,6 +99,7 @@ class System:
 @contextmanager
 def whole_system(solvers: int = 1, **environment: str) -> Iterator[System]:
     """Everything up while the block runs."""
+    warm_kernels()
     with ExitStack() as exits:
         stack = exits.enter_context(private_stack())
         upgrade(stack.addresses.database_url)

@@ -23,7 +23,7 @@ from schemas.timetable import Timetable
 from services.api.seed import seed_demo
 from services.runtime.tokens import COOKIE
 from tests.e2e.browser import PATIENCE_MS, Scheme, Visit, chromium, visit
-from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for
+from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for, whole_system
 from tests.e2e.kafka_writing import publish_request
 from tests.e2e.problems import a_department
 
@@ -53,6 +53,13 @@ class Site:
         job = self.system.client.generate(self.problem_id, time_limit_s=SEARCH_S, **options)
         self.system.running(job)
         return job
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    """Two variants are searched at once, however few cores there are."""
+    with whole_system(SOLVER_SLOTS="2") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

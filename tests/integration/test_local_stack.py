@@ -142,12 +142,13 @@ async def test_the_broker_answers_again_on_its_port_after_kill_9(
 
 def test_a_paused_server_is_silent_and_a_resumed_one_answers(folder: Path) -> None:
     with RedisServer(folder / "redis") as server:
-        with redis.Redis.from_url(server.url, socket_timeout=0.3, retry=None) as client:
+        with redis.Redis.from_url(server.url) as client:
+            assert client.ping()
+        server.pause()
+        impatient = redis.Redis.from_url(server.url, socket_timeout=0.3, retry=None)
+        with impatient as client, pytest.raises(redis.TimeoutError):
             client.ping()
-            server.pause()
-            with pytest.raises(redis.TimeoutError):
-                client.ping()
-            server.resume()
+        server.resume()
         with redis.Redis.from_url(server.url) as client:
             assert client.ping()
 

@@ -97,3 +97,23 @@ def test_an_orphan_left_by_a_test_fails_the_session(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "left processes behind" in result.stdout
     assert "sleep 120" in result.stdout
+
+
+def test_a_test_has_longer_than_all_its_own_waits(tmp_path: Path) -> None:
+    wanted = [
+        ("tests/unit/test_a.py", "", None),
+        ("tests/integration/test_b.py", "", 300),
+        ("tests/integration/test_c.py", "@pytest.mark.faults", 600),
+        ("tests/e2e/test_d.py", "", 600),
+        ("tests/e2e/test_e.py", "@pytest.mark.timeout(900)", 900),
+    ]
+    asking = """
+import pytest
+
+{marked}
+def test_it(request):
+    found = request.node.get_closest_marker("timeout")
+    assert (found and found.args[0]) == {seconds}
+"""
+    result = run_pytest(tmp_path, {file: asking.format(marked=m, seconds=s) for file, m, s in wanted})
+    assert "5 passed" in result.stdout, result.stdout

@@ -12,7 +12,7 @@ from tests.e2e.faults.cluster import FAST, Cluster
 
 @pytest.fixture(scope="module")
 def module_cluster() -> Iterator[Cluster]:
-    """Two solver replicas of one slot each, leases of seconds."""
+    """Two solver replicas of one slot each."""
     with whole_system(2, **FAST) as system:
         cluster = Cluster(system)
         with cluster.supervised():
@@ -25,3 +25,4 @@ def cluster(module_cluster: Cluster) -> Iterator[Cluster]:
     module_cluster.heal()
     yield module_cluster
     module_cluster.heal()
+    module_cluster.end_leftovers()

@@ -36,9 +36,15 @@ def test_a_job_survives_a_crash_at_every_step_of_its_way(cluster: Cluster) -> No
     cluster.long()
     cluster.take_down("solver-2", politely=True)  # so that every step is the armed one's
     cluster.arm(**MINEFIELD)
-    job, *_ = cluster.submit(long=True, seconds=3)
+    # Long enough for a checkpoint to be saved before the search is over.
+    job = cluster.search(seconds=10)
     due = sorted((name, KILLED) for name, points in MINEFIELD.items() for _ in points)
-    wait_for("every point to be reached", lambda: len(cluster.deaths) == len(due), 120, tell=cluster.system.tails)
+
+    def all_reached() -> bool:
+        cluster.leases_of_the_dead_run_out()
+        return len(cluster.deaths) == len(due)
+
+    wait_for("every point to be reached", all_reached, 240, tell=cluster.system.tails)
     cluster.settle([job])
     assert sorted((death.service, death.exit_code) for death in cluster.deaths) == due
     assert cluster.attempts(job) == ["lease_expired", "lease_expired", "lease_expired", "finished"]
@@ -49,9 +55,10 @@ def test_a_control_taken_in_by_a_solver_that_dies_then_takes_effect_once(cluster
     cluster.long()
     cluster.take_down("solver-2", politely=True)
     cluster.arm(solver=[CONTROL_POINT])
-    job, *_ = cluster.submit(long=True, seconds=60)
+    job = cluster.search()
     cluster.checkpoint(job)
     cluster.system.client.control(job.job_id, action)
     wait_for("the solver to die", lambda: Death("solver", KILLED) in cluster.deaths)
+    cluster.leases_of_the_dead_run_out()
     ended, *_ = cluster.settle([job], "stopped" if action == "stop" else "cancelled")
     assert bool(ended["variants"]) == (action == "stop"), "stop keeps the best, cancel discards it"

@@ -6,7 +6,6 @@ in the failure's output.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import secrets
@@ -16,15 +15,15 @@ from time import monotonic, sleep
 import httpx
 import pytest
 import redis
-from aiokafka import AIOKafkaProducer
 
 from horarium.client import RefusedError, Submitted
 from schemas.fold import TERMINAL_STATUSES
-from schemas.topics import MAX_MESSAGE_BYTES, TOPICS
+from schemas.topics import TOPICS
 from tests.e2e.conftest import whole_system
-from tests.e2e.faults.cluster import FAST, Cluster
+from tests.e2e.faults.cluster import FAST, SHORT_LEASE, Cluster
 from tests.e2e.faults.test_crash_points import CONTROL_POINT, MINEFIELD
 from tests.e2e.kafka_reading import everything_on
+from tests.e2e.kafka_writing import Message, publish
 from tests.stack import chosen_broker
 
 pytestmark = pytest.mark.faults
@@ -39,7 +38,7 @@ ENDS = {"": {"completed"}, "stop": {"stopped", "completed"}, "cancel": {"cancell
 @pytest.fixture(scope="module")
 def module_cluster() -> Iterator[Cluster]:
     """Attempts without limit: here a job may lose its worker more often than in a year of production."""
-    with whole_system(2, **{**FAST, "SOLVER_MAX_ATTEMPTS": "20"}) as system:
+    with whole_system(2, **{**FAST, **SHORT_LEASE, "SOLVER_MAX_ATTEMPTS": "20"}) as system:
         cluster = Cluster(system)
         with cluster.supervised():
             yield cluster
@@ -105,7 +104,9 @@ class Storm:
 
     def _submit(self) -> str:
         long, variants = self._chance.random() < 0.5, self._chance.choice([1, 1, 2])
-        made = self._cluster.submit(self._chance.choice([1, 2]), long=long, seconds=3 if long else 1, variants=variants)
+        made = self._cluster.submit(
+            self._chance.choice([1, 2]), long=long, seconds=6 if long else 10, variants=variants
+        )
         self._jobs |= dict.fromkeys(made, "")
         return f"submitted {len(made)} {'long' if long else 'small'} jobs of {variants} variants"
 
@@ -163,20 +164,11 @@ class Storm:
         topic = self._chance.choice(TOPICS).name
         records = everything_on(self._cluster.system, topic)
         chosen = self._chance.sample(records, min(len(records), 20))
-        self._publish([(topic, record.value, record.key, list(record.headers)) for record in chosen])
+        publish(self._cluster.system, chosen)
         return f"repeated {len(chosen)} messages of {topic}"
 
     def _poison(self) -> str:
         topic = self._chance.choice(TOPICS).name
         value = self._chance.choice([b"\xff\x00", b"{}", b"[" * 10_000, b'{"job_id": "x"}', b""])
-        self._publish([(topic, value, b"poison", [("ce_type", f"{topic}.v1".encode())])])
+        publish(self._cluster.system, [Message(topic, value, b"poison", (("ce_type", f"{topic}.v1".encode()),))])
         return f"poisoned {topic}"
-
-    def _publish(self, messages: list[tuple[str, bytes, bytes, list[tuple[str, bytes]]]]) -> None:
-        async def send() -> None:
-            servers = self._cluster.system.stack.addresses.kafka_bootstrap_servers
-            async with AIOKafkaProducer(bootstrap_servers=servers, max_request_size=MAX_MESSAGE_BYTES) as producer:
-                for topic, value, key, headers in messages:
-                    await producer.send_and_wait(topic, value, key=key, headers=headers)
-
-        asyncio.run(send())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import pytest
 
 from tests.integration.api.conftest import CTT, RunningApi, a_problem, refused, requested, uploaded
 from tests.unit.schemas.itc2019_files import SMALL
+
+log = logging.getLogger(__name__)
 
 
 def test_a_problem_is_stored_with_its_counts(planner: httpx.Client) -> None:
@@ -175,7 +178,7 @@ def _peak_memory_kib(api: RunningApi) -> int:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-def test_the_service_stays_alive_and_quick_while_it_reads_a_large_problem(
+def test_the_service_stays_alive_and_answers_while_it_reads_a_large_problem(
     api: RunningApi, planner: httpx.Client
 ) -> None:
     problem = a_problem()
@@ -188,6 +191,7 @@ def test_the_service_stays_alive_and_quick_while_it_reads_a_large_problem(
         answers.append(planner.post("/api/problems", content=content, headers=headers))
 
     upload = threading.Thread(target=send)
+    began = time.monotonic()
     upload.start()
     slowest = 0.0
     while upload.is_alive():
@@ -196,7 +200,9 @@ def test_the_service_stays_alive_and_quick_while_it_reads_a_large_problem(
         slowest = max(slowest, time.monotonic() - started)
         time.sleep(0.02)
     assert answers[0].status_code == 201, answers[0].text
-    assert slowest < 1.0
+    took = time.monotonic() - began
+    log.info("uploaded in %.2f s, slowest probe meanwhile %.2f s", took, slowest)
+    assert slowest < took / 2, "a probe had to wait until the problem was read"
 
 
 def test_a_problem_is_deleted_unless_a_job_still_needs_it(api: RunningApi, planner: httpx.Client) -> None:

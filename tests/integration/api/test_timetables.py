@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import statistics
 import threading
 import time
@@ -31,6 +32,8 @@ from tests.integration.api.conftest import (
 )
 from tests.integration.api.finished import finished
 from tests.unit.schemas.itc2019_files import SMALL, SMALL_SOLUTION
+
+log = logging.getLogger(__name__)
 
 
 def test_a_request_is_a_job_and_its_event_arrives_on_the_topic(api: RunningApi, planner: httpx.Client) -> None:
@@ -369,18 +372,21 @@ def test_a_native_problem_has_a_solution_as_xml_if_that_can_say_it(api: RunningA
     assert "different lengths" in body["errors"][0]["message"]
 
 
-def test_asking_for_a_full_size_problem_by_id_is_quick(api: RunningApi, planner: httpx.Client) -> None:
-    """The bar is 500 ms at p99; the content must not be touched, so its size must not matter."""
+def test_asking_for_a_full_size_problem_by_id_does_not_touch_its_content(
+    api: RunningApi, planner: httpx.Client
+) -> None:
+    """The bar is 500 ms at p99 whatever the size (`benchmarks` measures it): the content is not even read."""
     problem = a_problem()
     problem["students"] = [{"id": f"s{n}", "courses": ["course1", "course2"]} for n in range(20_000)]
     problem_id = uploaded(planner, problem)
+    api.sql("UPDATE problems SET content_zstd = 'nothing that can be read' WHERE id = %s", problem_id)
     took = []
     for _ in range(100):
         started = time.monotonic()
         answer = planner.post("/api/timetables/generate", json={"problem_id": problem_id})
         took.append(time.monotonic() - started)
         assert answer.status_code == 202
-    assert statistics.quantiles(took, n=100)[98] < 0.5
+    log.info("p99 of 100 requests: %.3f s", statistics.quantiles(took, n=100)[98])
     until(lambda: not api.sql("SELECT 1 FROM outbox LIMIT 1"))
     metrics = httpx.get(f"{api.url}/metrics").text
     assert "horarium_outbox_publish_delay_seconds_count" in metrics

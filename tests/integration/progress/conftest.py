@@ -18,10 +18,12 @@ from tests.integration.progress.speaking import SECRET, Publisher, publisher
 
 @pytest.fixture(scope="module")
 def progress(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """The service, with short heartbeats and room for few streams."""
+    """The service, with short heartbeats and room for few streams. It waits for an unknown job longer than a test takes
+    to publish one.
+    """
     asyncio.run(apply_topics(addresses.kafka_bootstrap_servers))
     folder: Path = tmp_path_factory.mktemp("progress")
-    environment = {"JWT_SECRET": SECRET, "HEARTBEAT_S": "0.5", "MAX_STREAMS": "30", "UNKNOWN_JOB_WAIT_S": "2"}
+    environment = {"JWT_SECRET": SECRET, "HEARTBEAT_S": "0.5", "MAX_STREAMS": "30", "UNKNOWN_JOB_WAIT_S": "10"}
     service = ServiceProcess("progress", folder, {**addresses.as_environment(), **environment})
     try:
         service.start()
@@ -32,7 +34,7 @@ def progress(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 async def http(progress: ServiceProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=progress.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=progress.url, timeout=30) as client:
         yield client
 
 

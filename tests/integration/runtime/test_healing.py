@@ -86,7 +86,7 @@ async def test_a_consumer_that_neither_fetches_nor_belongs_to_its_group_is_conne
             consumer = subscriber.consumer  # type: ignore[attr-defined]  # as above
             consumer._fetcher._fetch_task.cancel()
         await arrives(kafka, seen)
-    assert metric("horarium_consumers_stuck_total", group=group, reason="idle") == 1
+    assert metric("horarium_consumers_stuck_total", group=group, reason="idle") >= 1
 
 
 async def test_consumers_go_on_after_the_broker_was_killed_and_its_topics_made_again(

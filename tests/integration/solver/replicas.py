@@ -23,19 +23,18 @@ from deploy.local.addresses import Addresses
 from deploy.local.services import ServiceProcess
 from deploy.local.stack import LocalStack
 from horarium.commands.topics import apply_topics
-from horarium.commands.warmup import warmup
 from schemas.events import JobRequested, SolveCompleted, SolveOptions
 from schemas.problem.read import ProblemFormat, read_problem
 from schemas.referee import judge
 from services.solver.intake import new_job
 from services.solver.jobs import Jobs
 from tests.integration.solver.building import a_long_search, a_request, completed_events, started_at, task_row
-from tests.stack import migrate, private_stack
+from tests.stack import migrate, private_stack, warm_kernels
 
 T = TypeVar("T")
 
 
-async def eventually(what: str, look: Callable[[], Awaitable[T | None]], within_s: float = 60.0) -> T:
+async def eventually(what: str, look: Callable[[], Awaitable[T | None]], within_s: float = 120.0) -> T:
     """The first truthy answer; fails, naming what was waited for, when the time is over."""
     deadline = monotonic() + within_s
     while True:
@@ -48,11 +47,8 @@ async def eventually(what: str, look: Callable[[], Awaitable[T | None]], within_
 
 @contextmanager
 def a_world() -> Iterator[LocalStack]:
-    """Servers of one module alone: a consumer group of another test's solver would take our requests.
-
-    The kernels are compiled first, so that no deadline of a test is spent on that.
-    """
-    warmup()
+    """Servers of one module alone: a consumer group of another test's solver would take our requests."""
+    warm_kernels()
     with private_stack() as stack:
         migrate(stack.addresses.database_url)
         asyncio.run(apply_topics(stack.addresses.kafka_bootstrap_servers))
@@ -111,11 +107,12 @@ class Replica:
 
 
 def start_replica(world: Addresses, folder: Path, exits: ExitStack, name: str = "one", **environment: str) -> Replica:
-    """A replica with one slot, short leases and no delay before a retry; it ends with `exits`.
+    """A replica with one slot, quick to renew and to save, without a delay before a retry; it ends with `exits`.
 
-    No persister records the ends, and they are not published again because of that.
+    Its lease is as long as in production: a shorter one would be lost by a replica that merely gets no processor for a
+    while. No persister records the ends, and they are not published again because of that.
     """
-    short = {"SOLVER_SLOTS": "1", "SOLVER_LEASE_S": "3", "SOLVER_RENEW_S": "1", "SOLVER_CHECKPOINT_S": "2"}
+    short = {"SOLVER_SLOTS": "1", "SOLVER_LEASE_S": "15", "SOLVER_RENEW_S": "1", "SOLVER_CHECKPOINT_S": "2"}
     pace = {"SOLVER_RETRY_DELAY_S": "0", "SOLVER_REPUBLISH_AFTER_S": "3600"}
     replica = Replica(world, folder, name, {**short, **pace, **environment})
     exits.callback(replica.close)
@@ -124,7 +121,7 @@ def start_replica(world: Addresses, folder: Path, exits: ExitStack, name: str = 
 
 @dataclass
 class Solvers:
-    """Starts solver replicas with short leases, and feeds and asks the database they share."""
+    """Starts solver replicas, and feeds and asks the database they share."""
 
     world: Addresses
     engine: AsyncEngine
@@ -134,8 +131,8 @@ class Solvers:
     def start(self, name: str = "one", **environment: str) -> Replica:
         return start_replica(self.world, self.folder, self.exits, name, **environment)
 
-    async def request(self, seconds: float = 60.0, **fields: Any) -> JobRequested:
-        """A long search, stored as intake stores it."""
+    async def request(self, seconds: float = 600.0, **fields: Any) -> JobRequested:
+        """A search that outlives every wait of a test unless it is ended, stored as intake stores it."""
         event = a_request(**({"problem": a_long_search(), "problem_format": "ctt"} | fields))
         event = event.model_copy(update={"options": SolveOptions(time_limit_s=seconds)})
         await self.jobs.accept(new_job(event))
@@ -155,7 +152,7 @@ class Solvers:
 
         return await eventually("a checkpoint", look)
 
-    async def end(self, job_id: UUID, within_s: float = 60.0) -> SolveCompleted:
+    async def end(self, job_id: UUID, within_s: float = 120.0) -> SolveCompleted:
         async def look() -> SolveCompleted | None:
             return next(iter(await completed_events(self.engine, job_id)), None)
 

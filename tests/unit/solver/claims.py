@@ -14,14 +14,14 @@ from services.solver.settings import SolverSettings
 
 
 def the_settings(**given: Any) -> SolverSettings:
-    """Short times, so that tests take tenths of seconds."""
+    """Short where a test waits for the time to pass, so that tests take tenths of seconds; long where it must not."""
     short = {
         "kafka_bootstrap_servers": "h:1",
         "database_url": "postgresql://h/d",
-        "solver_lease_s": 1.0,
+        "solver_lease_s": 30.0,
         "solver_renew_s": 0.1,
-        "solver_stop_grace_s": 0.3,
-        "solver_handover_s": 0.5,
+        "solver_stop_grace_s": 60,
+        "solver_handover_s": 30,
         "solver_overrun_s": 0.3,
         "solver_progress_min_interval_s": 0.02,
         "solver_heartbeat_s": 0.1,

