@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndTimestamp
 
 from schemas.topics import JOB_REQUESTED
 from services.progress.positions import Positions
@@ -36,8 +37,12 @@ class Log:
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, self.start + len(self.times))
 
-    async def offsets_for_times(self, since: dict[TopicPartition, int]) -> dict[TopicPartition, None]:
-        return dict.fromkeys(since)
+    async def offsets_for_times(
+        self, since: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, OffsetAndTimestamp | None]:
+        """The first message that is not older; all are older than any horizon."""
+        first = next((n for n, time in enumerate(self.times) if time >= since[PARTITION]), None)
+        return {PARTITION: None if first is None else OffsetAndTimestamp(self.start + first, self.times[first])}
 
     def seek(self, _partition: TopicPartition, offset: int) -> None:
         self.at = offset
@@ -103,6 +108,53 @@ async def test_a_recreated_topic_that_is_shorter_is_read_from_its_beginning() ->
 async def test_a_recreated_topic_that_has_grown_past_the_position_is_read_from_its_beginning() -> None:
     log = Log([50, 51, 52, 53])
     assert await admitted(positions_over(Kept(Position(2, 12)), log), log) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("rejoins", [True, False])
+async def test_a_log_that_was_replaced_behind_our_back_is_read_from_its_beginning(rejoins: bool) -> None:
+    """The consumer goes on where it was in a log that has grown past that meanwhile: what it is given looks right."""
+    log, kept = Log([]), Kept()
+    positions = positions_over(kept, log)
+    await positions.listener(JOB_REQUESTED).on_partitions_assigned({PARTITION})
+    log.times = [10, 11]
+    assert await admitted(positions, log) == [0, 1]
+    log.times = [50, 51, 52]
+    assert await admitted(positions, log) == [2]
+    kept.kept[JOB_REQUESTED, 0] = Position(2, 52)
+    if rejoins:
+        await positions.listener(JOB_REQUESTED).on_partitions_assigned({PARTITION})
+    else:
+        await positions._check_log_ends()
+    assert await admitted(positions, log) == [0, 1, 2]
+    log.times.append(53)
+    await positions._check_log_ends()
+    assert await admitted(positions, log) == [3], "once is enough"
+
+
+async def test_a_log_that_was_emptied_behind_our_back_is_read_from_its_beginning() -> None:
+    log = Log([10, 11])
+    positions = positions_over(Kept(), log)
+    assert await admitted(positions, log) == [0, 1]
+    log.times = []
+    await positions._check_log_ends()
+    log.times = [50, 51]
+    assert await admitted(positions, log) == [0, 1]
+
+
+async def test_neither_retention_nor_an_end_that_falls_short_makes_another_log() -> None:
+    class FallsShort(Log):
+        async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+            return dict.fromkeys(partitions, self.start + 1)
+
+    log = FallsShort([10, 11, 12])
+    positions = positions_over(Kept(), log)
+    assert await admitted(positions, log) == [0, 1, 2]
+    for _ in range(2):
+        await positions._check_log_ends()
+        assert log.at == 3
+    log.times, log.start = [11, 12, 13], 1
+    await positions._check_log_ends()
+    assert await admitted(positions, log) == [3]
 
 
 async def test_a_position_that_retention_has_removed_means_the_oldest_message_there_is() -> None:
