@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import InvalidProblemError
 from schemas.problem.model import Pin, Problem
+from schemas.referee import judge
 from services.solver.compile.grid import compile_grid, is_grid
 from services.solver.engine.grid import kernel
 from services.solver.engine.grid.model import GridModel
 from services.solver.engine.grid.search import search_grid, warm_up
 from services.solver.engine.grid.state import GridState
 from services.solver.engine.search import Assignment, Limits, Outcome, Progress, Stage
+from tests.unit.engine.general_problems import timetable_of
 from tests.unit.engine.grid_problems import Places, a_curriculum_problem, count_plainly, grid_problems
 
 GENEROUS_SECONDS = 120.0
@@ -132,12 +134,16 @@ def test_every_accepted_move_keeps_all_tables_exact(problem: Problem, seed: int,
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(problem=grid_problems(), seed=st.integers(0, 100), moves=st.integers(0, 3000))
-def test_the_outcome_is_what_a_plain_count_of_its_assignment_gives(problem: Problem, seed: int, moves: int) -> None:
+def test_the_outcome_is_what_a_plain_count_of_its_assignment_and_the_referee_give(
+    problem: Problem, seed: int, moves: int
+) -> None:
     expanded = _expanded(problem)
     assume(is_grid(expanded))
     outcome = _search(problem, Limits(GENEROUS_SECONDS, seed=seed, moves=moves))
     hard, soft = count_plainly(problem, _places(expanded, outcome.assignment))
     assert (dict(outcome.hard), dict(outcome.parts)) == (hard, soft)
+    score = judge(problem, timetable_of(expanded, outcome.assignment)).score
+    assert (hard, soft) == (dict(score.hard), {part: cost for part, cost in score.cost.items() if cost})
     assert (outcome.hard_violations, outcome.cost) == (sum(hard.values()), sum(soft.values()))
     assert outcome.bound is None or outcome.hard_violations > 0 or outcome.bound <= outcome.cost
     for c, time, room in zip(expanded.classes, outcome.assignment.times, outcome.assignment.rooms, strict=True):
