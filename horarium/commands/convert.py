@@ -13,7 +13,7 @@ _WRITTEN = (".json", ".gz", ".xlsx", ".zip")
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .tim, native .json, .xlsx or a .zip of CSVs.")],
     out: Annotated[Path, typer.Argument(help="File to write: native .json (or .json.gz), .xlsx, or a .zip of CSVs.")],
 ) -> None:
     """Check a problem and write it in another format. What the other format cannot hold is refused by name."""

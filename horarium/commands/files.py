@@ -9,14 +9,14 @@ import gzip
 from pathlib import Path
 
 from horarium.commands.terminal import read_file, refuse, refuse_findings, write_file
-from schemas.formats.ctt import read_ctt_solution, write_ctt_solution
+from schemas.formats.ctt import read_ctt_solution
+from schemas.formats.solutions import solution_format
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError, InvalidTimetableError
 from schemas.problem.model import Problem
 from schemas.problem.read import (
     MAX_PROBLEM_BYTES,
     AnyFormat,
-    ProblemFormat,
     TableFormat,
     guess_format,
     load_problem,
@@ -47,8 +47,11 @@ def expand_file(path: Path, problem: Problem) -> ExpandedProblem:
         refuse_findings(path, error)
 
 
-def read_solution_file(path: Path, problem: Problem) -> Timetable:
-    """A timetable in native JSON or in `course room day period` lines; ends the command if it cannot be read."""
+def read_solution_file(path: Path, problem: Problem, kind: AnyFormat) -> Timetable:
+    """A timetable in native JSON or in the problem's solution format; ends the command if it cannot be read.
+
+    Problems whose format has no solutions of its own are read `course room day period` lines.
+    """
     content = read_file(path, MAX_SOLUTION_BYTES)
     try:
         text = content.decode("utf-8-sig")
@@ -58,7 +61,8 @@ def read_solution_file(path: Path, problem: Problem) -> Timetable:
     try:
         if text.lstrip().startswith(("{", "[")):
             return _native(text)
-        return read_ctt_solution(problem, text)
+        own = solution_format(kind)
+        return read_ctt_solution(problem, text) if own is None else own.read(problem, text)
     except InvalidTimetableError as error:
         refuse_findings(path, error)
 
@@ -77,12 +81,13 @@ def _native(text: str) -> Timetable:
 
 
 def write_solution_file(path: Path, problem: Problem, kind: AnyFormat, timetable: Timetable) -> None:
-    """Lines as ITC-2007 validators read them for a `.ctt` problem unless the name ends in `.json`, else JSON."""
-    if kind is not ProblemFormat.CTT or path.suffix == ".json":
+    """As the validator of the problem's benchmark reads it, unless the name ends in `.json`; else native JSON."""
+    own = solution_format(kind)
+    if own is None or path.suffix == ".json":
         write_file(path, timetable.model_dump_json(by_alias=True, exclude_none=True, indent=1).encode() + b"\n")
         return
     try:
-        write_file(path, write_ctt_solution(problem, timetable).encode())
+        write_file(path, own.write(problem, timetable).encode())
     except InvalidTimetableError as error:
         refuse_findings(path, error)
 

@@ -32,13 +32,14 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _MEDIA_TYPES = {
     ProblemFormat.NATIVE: "application/json",
     ProblemFormat.CTT: "text/plain",
+    ProblemFormat.TIM: "application/x-tim",
     TableFormat.CSV: "application/zip",
     TableFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 
 def submit(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .tim, native .json, .xlsx or a .zip of CSVs.")],
     url: Url = DEFAULT_URL,
     token: Token = "",
     email: Email = "",

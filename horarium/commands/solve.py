@@ -30,7 +30,7 @@ MAX_REASONS = 20
 
 
 def solve(
-    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .ectt, native .json, .xlsx or a .zip of CSV files.")],
+    file: Annotated[Path, typer.Argument(help="The problem: .ctt, .tim, native .json, .xlsx or a .zip of CSVs.")],
     time_limit: Annotated[
         float, typer.Option(min=0.1, max=MAX_TIME_LIMIT_S, help="Search time per variant, seconds.")
     ] = 60.0,
@@ -51,7 +51,7 @@ def solve(
     and keeps the best timetable.
     """
     from horarium.commands.files import expand_file, read_problem_file, write_solution_file
-    from horarium.commands.verdict import print_verdict
+    from horarium.commands.verdict import print_distance, print_verdict
     from schemas.problem.findings import InvalidProblemError
     from schemas.referee import judge
     from services.solver.solve import solve_problem
@@ -88,6 +88,7 @@ def solve(
             say(f"variant {n + 1}: {verdict.score.hard_violations} hard violations, cost {verdict.score.total:,}{mark}")
     result, verdict = results[best], verdicts[best]
     print_verdict(verdict)
+    print_distance(problem, kind, result.timetable)
     _print_provenance(result)
     if solution is not None:
         for n in range(variants):

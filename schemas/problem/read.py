@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from schemas.formats.ctt import read_ctt
 from schemas.formats.json_text import read_json, utf8_text
+from schemas.formats.tim import read_tim
 from schemas.problem.check import check
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError
@@ -35,6 +37,7 @@ class ProblemFormat(StrEnum):
 
     NATIVE = "native"  # JSON, horarium.problem/1
     CTT = "ctt"  # ITC-2007 track 3, .ctt or .ectt
+    TIM = "tim"  # ITC-2002 and ITC-2007 track 2
 
 
 class TableFormat(StrEnum):
@@ -55,6 +58,8 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
     name = filename.lower().removesuffix(".gz")
     if name.endswith((".ctt", ".ectt")):
         return ProblemFormat.CTT
+    if name.endswith(".tim"):
+        return ProblemFormat.TIM
     if name.endswith(".json"):
         return ProblemFormat.NATIVE
     if name.endswith(".xlsx"):
@@ -68,11 +73,13 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
         return ProblemFormat.NATIVE
     if re.match(rb"(Name|Courses|Rooms):", start):
         return ProblemFormat.CTT
+    if re.match(rb"\d+\s+\d+\s+\d+\s+\d+\s", start):
+        return ProblemFormat.TIM
     raise _refusal(
         "unknown_format",
         "",
-        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt), a"
-        " workbook (.xlsx) or CSV files in a .zip.",
+        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt,"
+        " .tim), a workbook (.xlsx) or CSV files in a .zip.",
     )
 
 
@@ -111,11 +118,14 @@ def parse_problem(content: bytes, format: AnyFormat) -> Problem:
     if format is ProblemFormat.NATIVE:
         problem = read_json(Problem, content, InvalidProblemError)
     else:
-        problem = read_ctt(utf8_text(content, InvalidProblemError))
+        problem = _TEXTS[format](utf8_text(content, InvalidProblemError))
     findings = check(problem)
     if findings:
         raise InvalidProblemError(findings)
     return problem
+
+
+_TEXTS: dict[ProblemFormat, Callable[[str], Problem]] = {ProblemFormat.CTT: read_ctt, ProblemFormat.TIM: read_tim}
 
 
 def _read_table(content: bytes) -> TableProblem:

@@ -17,7 +17,8 @@ from schemas.referee.places import (
     unplaced_classes,
 )
 from schemas.referee.reading import Reading
-from schemas.referee.sectioning import class_limit, student_conflicts, unsectioned_requests
+from schemas.referee.sectioning import class_limit, unsectioned_requests
+from schemas.referee.student_rules import student_conflicts, student_day_rules
 from schemas.referee.verdict import Tally, Verdict
 from schemas.timetable import Timetable
 
@@ -39,5 +40,6 @@ def judge(problem: Problem, timetable: Timetable) -> Verdict:
     unsectioned_requests(reading, tally)
     distributions(reading, tally)
     student_conflicts(reading, tally)
+    student_day_rules(reading, tally)
     curriculum_cost(reading, tally)
     return tally.verdict()

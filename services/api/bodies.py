@@ -72,7 +72,7 @@ class Weights(WeightOverrides):
 
 
 class GenerateRequest(SolveOptions):
-    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a .ctt file's text)."""
+    """What to solve and how. Exactly one of `problem_id` and `problem` (a native object, or a .ctt or .tim text)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -115,7 +115,7 @@ class UploadQuery(_Request):
 
 
 class VariantFormat(StrEnum):
-    """`solution` is the benchmark's own format; there is one for problems that were sent as .ctt."""
+    """`solution` is the benchmark's own format; there is one for problems that were sent as .ctt or .tim."""
 
     JSON = "json"
     CSV = "csv"

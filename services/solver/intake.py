@@ -101,11 +101,11 @@ def _content(problem: object) -> bytes:
 
 
 def _absurdity(event: JobRequested) -> ErrorInfo | None:
-    if event.problem_format is ProblemFormat.CTT and isinstance(event.problem, dict):
+    if event.problem_format is not ProblemFormat.NATIVE and isinstance(event.problem, dict):
         return ErrorInfo(
             code="invalid_problem",
-            message="/problem: 'problem_format' is 'ctt', but the problem is a JSON object. Send the text of the file, "
-            "or 'problem_format': 'native'.",
+            message=f"/problem: 'problem_format' is '{event.problem_format}', but the problem is a JSON object."
+            " Send the text of the file, or 'problem_format': 'native'.",
         )
     if event.problem is not None and not event.problem:
         return ErrorInfo(code="invalid_problem", message="/problem: the problem is empty. Send a problem.")

@@ -11,6 +11,7 @@ from services.api.refusals import MEDIA_TYPE, ProblemDetails
 
 NATIVE_TYPE = "application/json"
 CTT_TYPES = ("text/plain", "application/x-ctt")
+TIM_TYPE = "application/x-tim"
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP_TYPES = ("application/zip", "application/x-zip-compressed")  # the second is what browsers on Windows say
 ANY_TYPE = "application/octet-stream"  # browsers that do not know a file's name; the content tells
@@ -24,11 +25,13 @@ def json_body(model: type) -> dict[str, Any]:
 def problem_body() -> dict[str, Any]:
     """A problem as it is, in one of the accepted formats."""
     text = {"schema": {"type": "string", "description": "An ITC-2007 track 3 instance (.ctt or .ectt)."}}
+    tim = {"schema": {"type": "string", "description": "An ITC-2002 or ITC-2007 track 2 instance (.tim)."}}
     workbook = _binary("A workbook with the template's sheets.")
     bundle = _binary("The template's sheets as CSV files.")
     content = {
         NATIVE_TYPE: {"schema": {"$ref": _ref("Problem")}},
         **dict.fromkeys(CTT_TYPES, text),
+        TIM_TYPE: tim,
         XLSX_TYPE: workbook,
         **dict.fromkeys(ZIP_TYPES, bundle),
         ANY_TYPE: _binary("Any of these; the content tells which."),

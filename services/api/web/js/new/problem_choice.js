@@ -57,7 +57,7 @@ export function problemChoice(choose, signal) {
         h(
           "span",
           { class: "hint" },
-          `${problem.format === "ctt" ? "ITC-2007" : "native"} · ${bytes(problem.size_bytes)} · ${moment(problem.created_at)}`,
+          `${problem.format === "native" ? "native" : `.${problem.format}`} · ${bytes(problem.size_bytes)} · ${moment(problem.created_at)}`,
         ),
         facts,
       ),
