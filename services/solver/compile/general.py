@@ -1,35 +1,60 @@
 """Expanded problem to the arrays of the general search.
 
-Owns the translation only: tables of gaps between times, walking times by place, merged clash lists, sectioning tables.
+Owns the translation only: options, tables of gaps between times, walking times by place, merged clash lists.
 Must not know the kernels, nor search anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import Finding, InvalidProblemError
+from services.solver.compile.general_peers import peers_of
+from services.solver.compile.general_students import mates_of, requests_of, sectioning_tables, subpart_ranks
 from services.solver.engine.general.model import (
+    CELLS_AT,
+    CLASH_AT,
+    CLASH_END,
+    CLASS_COLUMNS,
+    CONFIG,
+    COURSE,
+    DOMAIN,
     FIRST_WHOLE,
+    LIMIT,
     NEVER_MEET,
+    PARENT,
+    PLACES_AT,
+    PLACES_LEN,
+    ROOMS_AT,
+    ROOMS_LEN,
     RULE_NAMES,
+    SLOT,
+    SOFT_AT,
+    SOFT_END,
+    TIMES_AT,
+    TIMES_LEN,
+    WHICH_AT,
+    WHOLE_AT,
+    WHOLE_END,
     GeneralModel,
     Int16s,
+    Int32s,
     Int64s,
     UInt8s,
 )
 
 # Above this many times the table of gaps (2 bytes per pair) costs more memory than it saves time.
 MAX_TABLED_TIMES = 6_000
-# Bounds on hostile input: pairs in clash lists (4 bytes each) and places for classes with common students (8 bytes).
+# Likewise above this many pairs of a time and an option for the lists of options near a time.
+MAX_NEAR = 30_000_000
+# Bound on hostile input: pairs in clash lists (8 bytes each).
 MAX_PAIRS = 200_000_000
-MAX_MATES = 100_000_000
 
-_RULE_CODE = {name: code for code, name in enumerate(RULE_NAMES)}
+RULE_CODE = {name: code for code, name in enumerate(RULE_NAMES)}
 
 
 class _Pool:
@@ -60,9 +85,10 @@ class _Pool:
 def compile_general(expanded: ExpandedProblem) -> GeneralModel:
     """Build the arrays. Raises `InvalidProblemError` when the problem exceeds what the arrays can hold."""
     problem = expanded.problem
+    weights = problem.weights
     n = len(expanded.classes)
     pool = _Pool()
-    classes = np.zeros((n, 16), np.int64)
+    classes = np.zeros((n, CLASS_COLUMNS), np.int64)
     option_places: dict[int, tuple[int, int]] = {}
 
     def options(listed: tuple[tuple[int, int], ...]) -> tuple[int, int]:
@@ -72,24 +98,34 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
             option_places[id(listed)] = (pool.add(flat), len(listed))
         return option_places[id(listed)]
 
-    rank = _subpart_ranks(expanded)
+    rank = subpart_ranks(expanded)
+    places, travel = _places(expanded)
+    no_room = ((len(places) - 1, 0),)
     for i, c in enumerate(expanded.classes):
         times_at, times_len = options(c.times)
-        rooms_at, rooms_len = options(c.rooms) if c.rooms else (0, 0)
-        classes[i, :4] = (times_at, times_len, rooms_at, rooms_len)
-        classes[i, 10:14] = (c.limit, -1 if c.parent is None else c.parent, rank[c.subpart], c.config)
-        classes[i, 15] = c.course
+        rooms_at, rooms_len = options(c.rooms or no_room)
+        classes[i, [TIMES_AT, TIMES_LEN, ROOMS_AT, ROOMS_LEN]] = (
+            times_at,
+            times_len,
+            rooms_at,
+            rooms_len if c.rooms else 0,
+        )
+        classes[i, [LIMIT, PARENT]] = (c.limit, -1 if c.parent is None else c.parent)
+        classes[i, [SLOT, CONFIG, COURSE]] = (rank[c.subpart], c.config, c.course)
 
-    configs, subparts = _sectioning_tables(expanded, rank, pool)
+    cells = _cells(classes, pool, places)
+    configs, subparts = sectioning_tables(expanded, rank, pool)
     _hard_peers(expanded, classes, pool)
     soft_peers, soft_weights = _soft_peers(expanded, classes)
     rules = _rules(expanded, classes, pool)
-    courses, course_requests, requests, student_slots = _requests(expanded)
-    mates_size = _mates(expanded, requests, classes)
     times, gaps = _times(expanded)
-    places, travel = _places(expanded)
+    overlap_at, overlaps = _overlaps(gaps)
+    flat = pool.array()
+    domains, near_at, near = _near(gaps, int(travel.max(initial=0)), classes, flat)
+    peers, ties = peers_of(classes, flat, rules, soft_peers, soft_weights, weights.distribution)
+    courses, course_requests, requests, student_slots = requests_of(expanded)
+    mate_class, mate_at = mates_of(expanded, requests, classes)
     blocked, blocked_row = _blocked(expanded)
-    weights = problem.weights
     return GeneralModel(
         weeks=problem.calendar.weeks,
         days=problem.calendar.days,
@@ -103,18 +139,27 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
         travel=travel,
         blocked=blocked,
         blocked_row=blocked_row,
+        domains=domains,
+        near_at=near_at,
+        near=near,
+        overlap_at=overlap_at,
+        overlaps=overlaps,
         classes=classes,
-        pool=pool.array(),
+        pool=flat,
         soft_peers=soft_peers,
         soft_weights=soft_weights,
         rules=rules,
+        peers=peers,
+        ties=ties,
         configs=configs,
         subparts=subparts,
         courses=courses,
         course_requests=course_requests,
         requests=requests,
         student_slots=student_slots,
-        mates_size=mates_size,
+        mate_class=mate_class,
+        mate_at=mate_at,
+        cells=cells,
     )
 
 
@@ -134,6 +179,49 @@ def _times(expanded: ExpandedProblem) -> tuple[Int64s, Int16s]:
         gap = np.maximum(start, start[u]) - np.minimum(end, end[u])
         gaps[u] = np.where(meet, np.maximum(gap, -1), NEVER_MEET)
     return times, gaps
+
+
+def _overlaps(gaps: Int16s) -> tuple[Int64s, Int32s]:
+    """For every time those that overlap it, as one list with where each begins."""
+    if not len(gaps):
+        return np.zeros(1, np.int64), np.zeros(0, np.int32)
+    rows, times = np.nonzero(gaps < 0)
+    return np.searchsorted(rows, np.arange(len(gaps) + 1)).astype(np.int64), times.astype(np.int32)
+
+
+def _near(gaps: Int16s, farthest: int, classes: Int64s, pool: Int64s) -> tuple[int, Int32s, Int32s]:
+    """(number of distinct lists of time options, where each time's and list's part begins, options near the time)."""
+    lists, which = np.unique(classes[:, [TIMES_AT, TIMES_LEN]], axis=0, return_inverse=True)
+    classes[:, DOMAIN] = which.reshape(-1)
+    n, domains = len(gaps), len(lists)
+    nothing = (domains, np.zeros(0, np.int32), np.zeros(0, np.int32))
+    if not n or n * max(domains, int(lists[:, 1].sum())) > MAX_NEAR:
+        return nothing
+    counts = np.zeros((n, domains), np.int64)
+    found: list[tuple[Int64s, Int64s]] = []
+    for d, (at, length) in enumerate(lists):
+        times, options = np.nonzero(gaps[:, pool[at : at + 2 * length : 2]] < max(0, farthest))
+        counts[:, d] = np.bincount(times, minlength=n)
+        found.append((times * domains + d, options))
+    order = np.argsort(np.concatenate([keys for keys, _ in found]), kind="stable")
+    near = np.concatenate([options for _, options in found])[order]
+    near_at = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts.reshape(-1))])
+    return domains, near_at.astype(np.int32), near.astype(np.int32)
+
+
+def _cells(classes: Int64s, pool: _Pool, places: Int64s) -> int:
+    """The distinct places of every class's rooms, and where its cells are; returns how many cells there are."""
+    flat = pool.array()
+    known: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for row in classes:
+        rooms_at, rooms_len = int(row[ROOMS_AT]), max(1, int(row[ROOMS_LEN]))
+        if (rooms_at, rooms_len) not in known:
+            distinct, which = np.unique(places[flat[rooms_at : rooms_at + 2 * rooms_len : 2]], return_inverse=True)
+            known[rooms_at, rooms_len] = (pool.add(distinct), len(distinct), pool.add(which.astype(np.int64)))
+        row[[PLACES_AT, PLACES_LEN, WHICH_AT]] = known[rooms_at, rooms_len]
+    ends = np.cumsum(classes[:, TIMES_LEN] * classes[:, PLACES_LEN])
+    classes[:, CELLS_AT] = ends - classes[:, TIMES_LEN] * classes[:, PLACES_LEN]
+    return int(ends[-1])
 
 
 def _first(bits: int) -> int:
@@ -224,7 +312,7 @@ def _hard_peers(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> None
     for i in range(n):
         if bounds[i] < bounds[i + 1]:
             start = pool.add(peers[bounds[i] : bounds[i + 1]])
-            classes[i, 4:6] = (start, start + bounds[i + 1] - bounds[i])
+            classes[i, [CLASH_AT, CLASH_END]] = (start, start + bounds[i + 1] - bounds[i])
 
 
 def _soft_peers(expanded: ExpandedProblem, classes: Int64s) -> tuple[Int64s, Int64s]:
@@ -245,8 +333,7 @@ def _soft_peers(expanded: ExpandedProblem, classes: Int64s) -> tuple[Int64s, Int
         if len(keys) > MAX_PAIRS:
             raise _too_many_pairs()
     bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
-    classes[:, 6] = bounds[:-1]
-    classes[:, 7] = bounds[1:]
+    classes[:, SOFT_AT], classes[:, SOFT_END] = bounds[:-1], bounds[1:]
     return (keys % n).astype(np.int64), sums
 
 
@@ -263,15 +350,17 @@ def _too_many_pairs() -> InvalidProblemError:
 
 
 def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
+    """Every distribution constraint; `classes` learns only of those on whole sets, for the others are in `peers`."""
     rows: list[tuple[int, ...]] = []
     of_class: list[list[int]] = [[] for _ in expanded.classes]
     for distribution, listed in expanded.distributions:
         members = tuple(dict.fromkeys(listed))
-        code = _RULE_CODE[distribution.type.value]
+        code = RULE_CODE[distribution.type.value]
         a, b = (*distribution.parameters, 0, 0)[:2]
         start = pool.add(np.array(members, np.int64))
-        for i in members:
-            of_class[i].append(len(rows))
+        if code >= FIRST_WHOLE:
+            for i in members:
+                of_class[i].append(len(rows))
         penalty = distribution.penalty or 0
         rows.append(
             (code, a, b, int(distribution.required), penalty, start, start + len(members), int(code >= FIRST_WHOLE))
@@ -279,94 +368,5 @@ def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
     for i, listed_rules in enumerate(of_class):
         if listed_rules:
             start = pool.add(np.array(listed_rules, np.int64))
-            classes[i, 8:10] = (start, start + len(listed_rules))
+            classes[i, [WHOLE_AT, WHOLE_END]] = (start, start + len(listed_rules))
     return np.array(rows, np.int64).reshape(-1, 8)
-
-
-def _subpart_ranks(expanded: ExpandedProblem) -> list[int]:
-    """The position of every subpart in its configuration, parents' subparts first."""
-    rank = [0] * len(expanded.subparts)
-    for listed in expanded.configs:
-        above = {
-            s: {
-                expanded.classes[p].subpart
-                for i in expanded.subparts[s]
-                if (p := expanded.classes[i].parent) is not None
-            }
-            for s in listed
-        }
-        done: set[int] = set()
-        waiting = list(listed)
-        while waiting:
-            # A cycle among subparts (each class has a parent below) is broken at the first one left.
-            ready = [s for s in waiting if not (above[s] - done) & set(waiting)] or waiting[:1]
-            for s in ready:
-                rank[s] = len(done)
-                done.add(s)
-            waiting = [s for s in waiting if s not in done]
-    return rank
-
-
-def _sectioning_tables(expanded: ExpandedProblem, rank: Sequence[int], pool: _Pool) -> tuple[Int64s, Int64s]:
-    configs = np.zeros((len(expanded.configs), 2), np.int64)
-    subparts: list[tuple[int, int]] = []
-    for k, listed in enumerate(expanded.configs):
-        configs[k] = (len(subparts), len(subparts) + len(listed))
-        for s in sorted(listed, key=rank.__getitem__):
-            start = pool.add(np.array(expanded.subparts[s], np.int64))
-            subparts.append((start, start + len(expanded.subparts[s])))
-    return configs, np.array(subparts, np.int64).reshape(-1, 2)
-
-
-def _requests(expanded: ExpandedProblem) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-    """Courses, requests by course, requests, and the slots of each student."""
-    width = [max((len(expanded.configs[k]) for k in listed), default=0) for listed in expanded.courses]
-    courses = np.zeros((len(expanded.courses), 4), np.int64)
-    for c, listed in enumerate(expanded.courses):
-        # Configurations are numbered problem-wide in the courses' order, so those of one course are a range.
-        courses[c, :2] = (min(listed), max(listed) + 1)
-    rows: list[tuple[int, int, int, int]] = []
-    student_slots = [0]
-    at = 0
-    for s, wanted in enumerate(expanded.requests):
-        for c in dict.fromkeys(wanted):
-            rows.append((s, c, at, width[c]))
-            at += width[c]
-        student_slots.append(at)
-    requests = np.array(rows, np.int64).reshape(-1, 4)
-    order = np.argsort(requests[:, 1], kind="stable").astype(np.int64)
-    bounds = np.searchsorted(requests[order, 1], np.arange(len(courses) + 1))
-    courses[:, 2] = bounds[:-1]
-    courses[:, 3] = bounds[1:]
-    return courses, order, requests, np.array(student_slots, np.int64)
-
-
-def _mates(expanded: ExpandedProblem, requests: Int64s, classes: Int64s) -> int:
-    """Give every class room for the classes it can share students with: those of courses requested together."""
-    n_courses, n = len(expanded.courses), len(classes)
-    sizes = np.bincount(classes[:, 15], minlength=n_courses).astype(np.int64)
-    capacity = np.zeros(n_courses, np.int64)
-    if len(requests):
-        keys = np.unique(np.concatenate(list(_course_pairs(requests, n_courses))))
-        capacity = np.bincount(keys // n_courses, weights=sizes[keys % n_courses], minlength=n_courses).astype(np.int64)
-    per_class = np.minimum(capacity[classes[:, 15]], n)
-    ends = np.cumsum(per_class)
-    total = int(ends[-1]) if n else 0
-    if total > MAX_MATES:
-        raise InvalidProblemError(
-            [Finding("problem_too_large", "/students", f"Students tie more than {MAX_MATES:,} pairs of classes.")]
-        )
-    classes[:, 14] = ends - per_class
-    return total
-
-
-def _course_pairs(requests: Int64s, n_courses: int) -> Iterable[Int64s]:
-    """Keys course x n_courses + course of the courses that one student requests, in parts of bounded size."""
-    _, first, count = np.unique(requests[:, 0], return_index=True, return_counts=True)
-    course = requests[:, 1].astype(np.int64)
-    for length in np.unique(count):
-        starts = first[count == length]
-        step = max(1, 5_000_000 // int(length) ** 2)
-        for at in range(0, len(starts), step):
-            taken = course[starts[at : at + step, None] + np.arange(length)[None, :]]
-            yield np.unique((taken[:, :, None] * n_courses + taken[:, None, :]).reshape(-1))

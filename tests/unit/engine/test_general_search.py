@@ -14,6 +14,7 @@ from schemas.problem.model import Class, Config, Course, DistributionType, Probl
 from schemas.referee.judge import judge
 from services.solver.compile import general as compiler
 from services.solver.compile.general import compile_general
+from services.solver.engine.general import state as state_module
 from services.solver.engine.general.layout import PAR_HARD, PAR_SOFT
 from services.solver.engine.general.model import GeneralModel
 from services.solver.engine.general.recount import HARD_PARTS, SOFT_PARTS
@@ -96,9 +97,9 @@ def test_totals_and_contributions_stay_exact_under_moves(seed: int) -> None:
             state.anneal(1_500, 30.0, 1.0, 0.3, 0.3)
             hard, cost = state.score_now()
             assert (sum(hard.values()), sum(cost.values())) == (state.par[PAR_HARD], state.par[PAR_SOFT])
-            kept = state.own.copy()
+            kept = state.cells.copy()
             state.refresh(0)
-            assert (state.own == kept).all()
+            assert (state.cells == kept).all()
             state.refresh(7)
 
 
@@ -175,10 +176,23 @@ def test_times_too_many_for_the_table_give_the_same_counts(monkeypatch: pytest.M
     expanded, tabled = _model(4)
     monkeypatch.setattr(compiler, "MAX_TABLED_TIMES", 0)
     direct = compile_general(expanded)
-    assert len(direct.gaps) == 0
+    assert len(direct.gaps) == len(direct.near) == 0
     a, b = (_search(model, moves=10_000) for model in (tabled, direct))
     assert a.rank == b.rank
     assert (a.assignment.times == b.assignment.times).all()
+
+
+def test_a_problem_too_large_for_its_tables_is_searched_alike_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    expanded, tabled = _model(4)
+    with_tables = _search(tabled, moves=10_000)
+    monkeypatch.setattr(state_module, "MAX_CELLS", 0)
+    monkeypatch.setattr(state_module, "MAX_LOADS", 0)
+    monkeypatch.setattr(compiler, "MAX_NEAR", 0)
+    direct = compile_general(expanded)
+    assert len(direct.near) == len(State(direct, 1).load_of_rooms) == 0
+    without = _search(direct, moves=10_000)
+    assert with_tables.rank == without.rank
+    assert (with_tables.assignment.times == without.assignment.times).all()
 
 
 def _tight_problem(n: int) -> Problem:

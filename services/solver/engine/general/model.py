@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+Int32s = npt.NDArray[np.int32]
 Int16s = npt.NDArray[np.int16]
 Int64s = npt.NDArray[np.int64]
 UInt8s = npt.NDArray[np.uint8]
@@ -21,25 +22,38 @@ UInt8s = npt.NDArray[np.uint8]
 # Columns of `GeneralModel.times` (one row per time).
 WEEKS, DAYS, START, END, FIRST_MEETING = range(5)
 
-# Columns of `GeneralModel.classes`. Options are (index, penalty) pairs in the pool, peers and rules are plain indices.
+# Columns of `GeneralModel.classes`. Options are (index, penalty) pairs in the pool, the other lists are plain indices.
+# The first eight are what bringing a peer's cells up to date reads: one line of the cache.
 (
     TIMES_AT,  # first time option in the pool
     TIMES_LEN,  # number of time options
-    ROOMS_AT,
+    DOMAIN,  # number of its list of time options among the distinct ones
+    CELLS_AT,  # first cell: one per time option and place, places running fastest
+    PLACES_AT,  # the distinct places of its rooms, in the pool; the one of "no room" if it needs none
+    PLACES_LEN,
+    ROOMS_AT,  # room options; the only one of a class that needs no room is "no room"
     ROOMS_LEN,  # 0: the class needs no room
+    WHICH_AT,  # for every room option the position of its place in the list of places, in the pool
     CLASH_AT,  # classes that must not clash with this one
     CLASH_END,
     SOFT_AT,  # index into `soft_peers`: classes that should not clash with this one
     SOFT_END,
-    RULES_AT,  # distribution constraints that the class is in
-    RULES_END,
+    WHOLE_AT,  # distribution constraints on a whole set that the class is in
+    WHOLE_END,
+    PEERS_AT,  # index into `peers`: classes that a pair rule ties to this one, by their times (and places)
+    PEERS_END,
+    ROOM_PEERS_AT,  # index into `peers`: likewise, by their rooms
+    ROOM_PEERS_END,
+    MATES_AT,  # index into `mate_class`: classes that it can share students with
+    MATES_END,
     LIMIT,
     PARENT,  # -1: none
     SLOT,  # position of the class's subpart in its configuration's order (parents before children)
     CONFIG,
-    MATES_AT,  # first place in the list of classes with common students
     COURSE,
-) = range(16)
+    FIRST_OF_COURSE,  # smallest class of its course; the classes of a course follow one another
+) = range(27)
+CLASS_COLUMNS = 27
 
 # Columns of `GeneralModel.rules` (distribution constraints).
 RULE_KIND, RULE_A, RULE_B, RULE_HARD, RULE_PENALTY, RULE_AT, RULE_END, RULE_WHOLE = range(8)
@@ -95,6 +109,13 @@ RULE_NAMES = (
 ) = range(22)
 FIRST_WHOLE = MAX_DAYS
 
+# Columns of `GeneralModel.peers` and of `GeneralModel.ties`, which describe them.
+PEER, PEER_TIE = range(2)
+TIE_KIND, TIE_A, TIE_FIRST, TIE_HARD, TIE_SOFT = range(5)
+
+# Columns of `GeneralModel.mate_at`: pair of courses, position.
+MATE_KEY, MATE_POSITION = range(2)
+
 # Columns of `GeneralModel.requests`: student, course, first slot and number of slots (the longest configuration's).
 REQ_STUDENT, REQ_COURSE, REQ_AT, REQ_LEN = range(4)
 
@@ -112,12 +133,21 @@ class GeneralModel:
     places: int64[rooms + 1], room to row of `travel`; the last room stands for "no room".
     travel: int16[places, places], slots to walk.
     blocked: uint8[rows, times], 1 where a room of that row is unavailable; `blocked_row` int64[rooms + 1], -1 never.
-    classes: int64[classes, 16]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
+    near: int32, per time u and list d of time options the positions of the options that overlap u or are within a walk
+        of it, from near_at[u * domains + d] on (int32); both empty when they would be too large.
+    overlaps: int32, the times that overlap time u (itself included) from overlap_at[u] on; empty without `gaps`.
+    classes: int64[classes, 27]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
     rules: int64[rules, 8].
+    peers: int32[pairs, 2], every pair rule and clash list merged, both ways: class and row of `ties`.
+    ties: int64[ties, 5], what ties two classes: distribution type, its parameter, whether the list's owner comes first
+        (Precedence), violations and weighted cost when it does not hold.
     configs: int64[configs, 2] ranges of `subparts` int64[subparts, 2] ranges of classes in the pool, parents first.
     courses: int64[courses, 4]; course_requests: int64; requests: int64[requests, 4].
     student_slots: int64[students + 1], the slots of a student: one per subpart, in request order.
-    mates_size: places in the lists of classes with common students.
+    mate_class: int32[mates], for every class those it can share students with: all classes of the courses that some
+        student requests together with its own (its own among them). mate_at: int64[2^k, 2], a hash table with the
+        position of a course in the lists of another one's classes; key -1: empty.
+    cells: number of cells of all classes.
     """
 
     weeks: int
@@ -132,18 +162,27 @@ class GeneralModel:
     travel: Int16s
     blocked: UInt8s
     blocked_row: Int64s
+    domains: int
+    near_at: Int32s
+    near: Int32s
+    overlap_at: Int64s
+    overlaps: Int32s
     classes: Int64s
     pool: Int64s
     soft_peers: Int64s
     soft_weights: Int64s
     rules: Int64s
+    peers: Int32s
+    ties: Int64s
     configs: Int64s
     subparts: Int64s
     courses: Int64s
     course_requests: Int64s
     requests: Int64s
     student_slots: Int64s
-    mates_size: int
+    mate_class: Int32s
+    mate_at: Int64s
+    cells: int
 
     @property
     def n_classes(self) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
+from services.solver.engine.general.jit import COUNTED, INNER, Array, Bool, Int
 from services.solver.engine.general.layout import PAR_NO_ROOM, PAR_STUDENT, PREVIOUS, ROOM, ROOM_BLOCKED, ROOM_PLACE
 from services.solver.engine.general.model import (
     CLASH_AT,
     CLASH_END,
     CONFIG,
     COURSE,
+    DIFFERENT_ROOM,
     LIMIT,
     PARENT,
     REQ_COURSE,
@@ -29,13 +30,15 @@ from services.solver.engine.general.model import (
     RULE_KIND,
     RULE_NAMES,
     RULE_WHOLE,
+    SAME_ATTENDEES,
+    SAME_ROOM,
     SLOT,
     SOFT_AT,
     SOFT_END,
     TIMES_AT,
     TIMES_LEN,
 )
-from services.solver.engine.general.rules import gap_between, pair_violated, set_measure, soft_cost
+from services.solver.engine.general.rules import gap_between, pair_violated, rooms_violated, set_measure, soft_cost
 
 HARD_PARTS = (
     "unplaced",
@@ -69,6 +72,7 @@ def rule_measure(
     if rules[k, RULE_WHOLE] == 1:
         nobody = np.int64(-1)
         return set_measure(k, nobody, nobody, nobody, times, pool, rules, par, rooms, time, st, work)
+    kind, a, no_room = rules[k, RULE_KIND], rules[k, RULE_A], par[PAR_NO_ROOM]
     count = 0
     for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
         i = pool[m]
@@ -76,19 +80,15 @@ def rule_measure(
             continue
         for o in range(m + 1, rules[k, RULE_END]):
             j = pool[o]
-            if time[j] >= 0 and pair_violated(
-                rules[k, RULE_KIND],
-                rules[k, RULE_A],
-                time[i],
-                st[i, ROOM],
-                time[j],
-                st[j, ROOM],
-                times,
-                gaps,
-                travel,
-                rooms,
-            ):
-                count += 1
+            if time[j] < 0:
+                continue
+            if kind == SAME_ROOM or kind == DIFFERENT_ROOM:  # noqa: SIM109  # numba builds a tuple for `in`
+                count += rooms_violated(kind, st[i, ROOM], st[j, ROOM], no_room)
+            elif kind == SAME_ATTENDEES:
+                walk = travel[rooms[st[i, ROOM], ROOM_PLACE], rooms[st[j, ROOM], ROOM_PLACE]]
+                count += gap_between(time[i], time[j], times, gaps) < walk
+            else:
+                count += pair_violated(kind, a, time[i], time[j], times, gaps)
     return count
 
 
@@ -127,7 +127,7 @@ def sectioned(
     return config >= 0 and n == configs[config, 1] - configs[config, 0]
 
 
-@njit(**KERNEL)
+@njit(**COUNTED)
 def recount(
     times: Array,
     gaps: Array,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array, Bool, Int
+from services.solver.engine.general.jit import INNER, LEAF, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_DAYS,
     PAR_DISTRIBUTION,
@@ -19,13 +19,11 @@ from services.solver.engine.general.layout import (
     PAR_STAMP,
     PAR_WEEKS,
     ROOM,
-    ROOM_PLACE,
     ROOM_STAMP,
 )
 from services.solver.engine.general.model import (
     DAYS,
     DIFFERENT_DAYS,
-    DIFFERENT_ROOM,
     DIFFERENT_TIME,
     DIFFERENT_WEEKS,
     END,
@@ -49,17 +47,17 @@ from services.solver.engine.general.model import (
     RULE_HARD,
     RULE_KIND,
     RULE_PENALTY,
-    SAME_ATTENDEES,
     SAME_ROOM,
     SAME_START,
     SAME_TIME,
     SAME_WEEKS,
     START,
     WEEKS,
+    WORK_DAY,
 )
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def gap_between(u: int, v: int, times: Array, gaps: Array) -> Int:
     """Slots between two times where they meet: negative if they overlap, NEVER_MEET without a common day and week."""
     if gaps.shape[0] > 0:
@@ -69,38 +67,16 @@ def gap_between(u: int, v: int, times: Array, gaps: Array) -> Int:
     return max(times[u, START], times[v, START]) - min(times[u, END], times[v, END])
 
 
-@njit(**INNER)
-def pair_violated(
-    kind: int,
-    a: int,
-    u: int,
-    r: int,
-    v: int,
-    s: int,
-    times: Array,
-    gaps: Array,
-    travel: Array,
-    rooms: Array,
-) -> Bool:
-    """True if the pair rule does not hold for (time u, room r), listed first, and (time v, room s).
-
-    Two classes without a room comply with SameRoom and with DifferentRoom alike.
-    """
-    if kind == SAME_ROOM:
-        return r != s
-    if kind == DIFFERENT_ROOM:
-        return r == s and r < rooms.shape[0] - 1
-    if kind >= NOT_OVERLAP and kind != PRECEDENCE:
-        gap = gap_between(u, v, times, gaps)
-        if kind == NOT_OVERLAP:
-            return gap < 0
-        if kind == SAME_ATTENDEES:
-            return gap < travel[rooms[r, ROOM_PLACE], rooms[s, ROOM_PLACE]]
-        if kind == MIN_GAP:
-            return gap < a if gap < NEVER_MEET else False
-        # WORK_DAY
-        return gap < NEVER_MEET and max(times[u, END], times[v, END]) - min(times[u, START], times[v, START]) > a
+@njit(**LEAF)
+def pair_violated(kind: int, a: int, u: int, v: int, times: Array, gaps: Array) -> Bool:
+    """True if a pair rule on times alone does not hold for u, listed first, and v."""
+    if kind == NOT_OVERLAP or kind == OVERLAP:  # noqa: SIM109  # numba builds a tuple for `in`
+        return (gap_between(u, v, times, gaps) < 0) == (kind == NOT_OVERLAP)
+    if kind == MIN_GAP:
+        return gap_between(u, v, times, gaps) < min(a, NEVER_MEET)
     start_u, end_u, start_v, end_v = times[u, START], times[u, END], times[v, START], times[v, END]
+    if kind == WORK_DAY:
+        return max(end_u, end_v) - min(start_u, start_v) > a and gap_between(u, v, times, gaps) < NEVER_MEET
     if kind == PRECEDENCE:
         first_u, first_v = times[u, FIRST_MEETING], times[v, FIRST_MEETING]
         return first_u > first_v or (first_u == first_v and end_u > start_v)
@@ -110,16 +86,22 @@ def pair_violated(
         return not ((start_u <= start_v and end_v <= end_u) or (start_v <= start_u and end_u <= end_v))
     if kind == DIFFERENT_TIME:
         return start_u < end_v and start_v < end_u
-    if kind == OVERLAP:
-        return gap_between(u, v, times, gaps) >= 0
     column = DAYS
-    if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # numba builds a tuple for `in`
+    if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # as above
         column = WEEKS
     one, two = times[u, column], times[v, column]
     if kind == DIFFERENT_DAYS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # as above
         return one & two != 0
     both = one | two
     return both != one and both != two
+
+
+@njit(**LEAF)
+def rooms_violated(kind: int, r: int, s: int, no_room: int) -> Bool:
+    """True if SameRoom or DifferentRoom does not hold. Two classes without a room comply with both."""
+    if kind == SAME_ROOM:
+        return r != s
+    return r == s and r < no_room
 
 
 @njit(**INNER)

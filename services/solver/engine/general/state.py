@@ -12,9 +12,6 @@ import numpy as np
 from services.solver.engine.general import kernel, loading, students
 from services.solver.engine.general.layout import (
     CON_WEIGHT,
-    MATES_LEN,
-    OWN_EXTRA,
-    OWN_HARD,
     PAR_BAD,
     PAR_BASE,
     PAR_BEST_HARD,
@@ -22,6 +19,7 @@ from services.solver.engine.general.layout import (
     PAR_CHECK,
     PAR_DAYS,
     PAR_DISTRIBUTION,
+    PAR_DOMAINS,
     PAR_HARD,
     PAR_HOT,
     PAR_NO_ROOM,
@@ -30,17 +28,22 @@ from services.solver.engine.general.layout import (
     PAR_SOFT,
     PAR_SOFT_ON,
     PAR_STUDENT,
+    PAR_TABLED,
     PAR_TIME,
     PAR_UNSECTIONED,
     PAR_WEEKS,
     ROOM,
     ROOM_HEAD,
+    ROOM_WEIGHT,
     STUDENTS,
 )
 from services.solver.engine.general.model import (
+    CELLS_AT,
     CONFIG,
     COURSE,
     PARENT,
+    PEER_TIE,
+    PLACES_LEN,
     REQ_AT,
     REQ_COURSE,
     REQ_LEN,
@@ -50,9 +53,11 @@ from services.solver.engine.general.model import (
     RULE_END,
     RULE_HARD,
     SLOT,
+    TIE_HARD,
     TIMES_LEN,
     GeneralModel,
 )
+from services.solver.engine.general.options import MAX_SCAN
 from services.solver.engine.general.random import seeded
 from services.solver.engine.general.recount import (
     HARD_PARTS,
@@ -65,6 +70,10 @@ from services.solver.engine.search import Assignment
 
 Array = np.ndarray[Any, Any]
 Parts = dict[str, int]
+
+# Above these the tables cost more memory than they save time: 16 bytes per cell, 4 per time and room.
+MAX_CELLS = 40_000_000
+MAX_LOADS = 40_000_000
 
 
 class State:
@@ -81,17 +90,32 @@ class State:
         self.par[PAR_SOFT_ON] = 1
         # A look costs a comparison, a copy about a tenth of a nanosecond per byte.
         self.par[PAR_CHECK] = min(2048, max(32, (n + n_slots) // 16))
-        self.rooms = np.zeros((model.n_rooms + 1, 4), np.int64)
+        self.par[PAR_DOMAINS] = model.domains
+        self.par[PAR_TABLED] = int(model.cells <= MAX_CELLS)
+        self.rooms = np.zeros((model.n_rooms + 1, 5), np.int64)
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
+        loads = len(model.times) if len(model.overlaps) and len(model.times) * model.n_rooms <= MAX_LOADS else 0
+        self.load_of_rooms = np.zeros((loads, model.n_rooms + 1), np.int32)
         self.time = np.zeros(n, np.int64)
         self.place = np.zeros(n, np.int64)
-        self.st = np.zeros((n, 5), np.int64)
-        self.own = np.zeros((n, 6), np.int64)
+        self.st = np.zeros((n, 7), np.int64)
+        self.classes = model.classes
+        n_cells = model.cells
+        if not self.par[PAR_TABLED]:
+            self.classes = model.classes.copy()
+            self.classes[:, CELLS_AT] = 0
+            n_cells = int((model.classes[:, TIMES_LEN] * model.classes[:, PLACES_LEN]).max())
+        self.cells = np.zeros((n_cells, 2), np.int64)
+        self.pair_weight = np.zeros(len(model.peers), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
-        self.mates = np.zeros((model.mates_size, 2), np.int32)
+        self.mates = np.zeros(len(model.mate_class), np.int32)
         longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
         self.work = np.zeros(2 * longest + 1, np.int64)
-        self.log = np.zeros((kernel.MAX_CHAIN, 5), np.int64)
+        self.log = np.zeros((kernel.MAX_CHAIN, 3), np.int64)
+        self.value = np.zeros(MAX_SCAN, np.float64)
+        self.shares = np.zeros(MAX_SCAN, np.float64)
+        self.window = np.zeros(3, np.int64)
+        self.stats = np.zeros(16, np.int64)
         self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
             np.int64
         )
@@ -106,27 +130,18 @@ class State:
         self.best_slots = self.slots.copy()
 
     # The kernels take flat array arguments: numba passes a tuple of them thirteen times slower.
-    def _static(self) -> tuple[Array, ...]:
-        m = self.model
-        return (m.times, m.gaps, m.travel, m.blocked, m.classes, m.pool, m.soft_peers, m.soft_weights, m.rules)
-
     def _class_side(self) -> tuple[Array, ...]:
+        m = self.model
         return (
-            *self._static(),
-            self.par,
-            self.rooms,
-            self.time,
-            self.place,
-            self.st,
-            self.own,
-            self.con,
-            self.mates,
-            self.work,
-        )
+            m.times, m.gaps, m.travel, m.near_at, m.near, m.blocked, m.overlap_at, m.overlaps, self.classes, m.pool,
+            m.rules, m.peers, m.ties, m.mate_class, self.par, self.rooms, self.load_of_rooms, self.time, self.place,
+            self.st, self.cells, self.con, self.pair_weight, self.mates, self.work,
+        )  # fmt: skip
 
     def _student_side(self) -> tuple[Array, ...]:
         m = self.model
         return (
+            m.mate_at,
             m.courses,
             m.course_requests,
             m.requests,
@@ -153,8 +168,8 @@ class State:
             self._take_sections(start)
         self._build(base)
         loading.first_fit(
-            m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own,
-            self.mates, *self._student_side(), self.pick, self.swap, self.rng,
+            m.times, m.gaps, m.travel, m.near_at, m.near, self.classes, m.pool, self.par, self.time, self.place,
+            self.st, self.cells, self.mates, *self._student_side(), self.pick, self.swap, self.rng,
         )  # fmt: skip
         self.keep_as_best()
 
@@ -173,13 +188,14 @@ class State:
         m = self.model
         self.par[PAR_BASE] = base
         self.con[:, CON_WEIGHT] = np.where(m.rules[:, RULE_HARD] == 1, base, 0)
-        self.own[:, OWN_EXTRA] = 0
-        self.rooms[:, ROOM_HEAD] = -1
-        self.st[:, STUDENTS], self.st[:, MATES_LEN] = 0, 0
+        self.pair_weight[:] = base * m.ties[m.peers[:, PEER_TIE], TIE_HARD]
+        self.rooms[:, ROOM_HEAD], self.rooms[:, ROOM_WEIGHT] = -1, base
+        self.st[:, STUDENTS], self.mates[:], self.load_of_rooms[:] = 0, 0, 0
         self.par[PAR_UNSECTIONED] = int((self.chosen < 0).sum())
-        loading.load(
-            m.times, m.gaps, m.travel, m.classes, m.pool, m.rules, self.par, self.rooms, self.time, self.place, self.st,
-            self.con, self.mates, self.work, m.student_slots, self.slots,
+        loading.load_all(
+            m.times, m.gaps, m.travel, m.blocked, m.overlap_at, m.overlaps, self.classes, m.pool, m.rules, self.par,
+            self.rooms, self.load_of_rooms, self.time, self.st, self.con, self.mates, m.mate_at, m.courses, self.work,
+            m.student_slots, self.slots,
         )  # fmt: skip
         self.refresh(0)
         hard, cost = self.score_now()
@@ -188,7 +204,9 @@ class State:
     def _place(self, times: Array, rooms: Array) -> None:
         """Every class in that time and room if they are among its options, else in random ones."""
         m = self.model
-        loading.place_all(m.classes, m.pool, self.par, self.time, self.st, self.own, self.rng, times, rooms)
+        loading.place_all(
+            self.classes, m.pool, self.par, self.rooms, self.time, self.place, self.st, self.rng, times, rooms
+        )
 
     def _take_sections(self, start: Assignment) -> None:
         """The start's complete sectionings; a request that is sectioned incompletely there begins anew."""
@@ -220,8 +238,13 @@ class State:
         self.slots[np.repeat(~fits, width)] = -1
 
     def refresh(self, growth: int) -> None:
-        """Recompute every contribution; `growth` is added to the weight of what is violated."""
-        loading.refresh(growth, *self._class_side())
+        """Recompute every cell; `growth` is added to the weight of what is violated."""
+        m = self.model
+        loading.refresh(
+            growth, m.times, m.gaps, m.travel, m.near_at, m.near, m.blocked, self.classes, m.pool, m.rules, m.peers,
+            m.ties, m.mate_class, self.par, self.rooms, self.load_of_rooms, self.time, self.place, self.st, self.cells,
+            self.con, self.pair_weight, self.mates,
+        )  # fmt: skip
 
     def keep_as_best(self) -> None:
         self.best_time[:], self.best_room[:], self.best_slots[:] = self.time, self.st[:, ROOM], self.slots
@@ -232,16 +255,16 @@ class State:
         m = self.model
         if len(m.requests):
             self.par[PAR_HOT] = students.list_hot(
-                m.times, m.gaps, m.travel, m.classes, self.time, self.place, self.st, m.requests, m.student_slots,
+                m.times, m.gaps, m.travel, self.classes, self.time, self.place, self.st, m.requests, m.student_slots,
                 self.slots, self.chosen, self.hot,
             )  # fmt: skip
-        bad = self.movable[self.own[self.movable, OWN_HARD] > 0]
-        self.bad[: len(bad)] = bad
-        self.par[PAR_BAD] = len(bad)
+        self.par[PAR_BAD] = 0
+        if self.par[PAR_HARD] > 0:
+            self.par[PAR_BAD] = kernel.list_bad(*self._class_side(), self.movable, self.bad)
         kernel.anneal(
             moves, hot, cold, chain_share, student_share if len(m.requests) else 0.0, *self._class_side(), self.log,
-            self.movable, self.bad, *self._student_side(), self.hot, self.pick, self.swap, self.best_time,
-            self.best_room, self.best_slots, self.rng,
+            self.value, self.shares, self.window, self.movable, self.bad, *self._student_side(), self.hot, self.pick,
+            self.swap, self.best_time, self.best_room, self.best_slots, self.rng, self.stats,
         )  # fmt: skip
 
     def best(self) -> Assignment:
@@ -269,9 +292,9 @@ def score_general(model: GeneralModel, assignment: Assignment) -> tuple[Parts, P
     par = np.zeros(PAR_SIZE, np.int64)
     par[PAR_WEEKS], par[PAR_DAYS], par[PAR_NO_ROOM] = model.weeks, model.days, model.n_rooms
     par[PAR_STUDENT], par[PAR_DISTRIBUTION] = model.student_weight, model.distribution_weight
-    rooms = np.zeros((model.n_rooms + 1, 4), np.int64)
+    rooms = np.zeros((model.n_rooms + 1, 5), np.int64)
     rooms[:, 0], rooms[:, 1] = model.places, model.blocked_row
-    st = np.zeros((model.n_classes, 5), np.int64)
+    st = np.zeros((model.n_classes, 7), np.int64)
     st[:, ROOM] = np.where(assignment.rooms < 0, model.n_rooms, assignment.rooms)
     longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
     work = np.zeros(2 * longest + 1, np.int64)

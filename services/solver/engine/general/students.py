@@ -1,6 +1,6 @@
 """Student sectioning inside the search: who attends which class, and what moving a student changes.
 
-Owns the lists of classes with common students, the sectioning of one request (one class per subpart of one
+Owns the counts of students that classes have in common, the sectioning of one request (one class per subpart of one
 configuration, parents respected, never over a class limit) and student moves. Must not know class moves or annealing.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from services.solver.engine.general.cells import mate_position, shift_cells
 from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
 from services.solver.engine.general.layout import (
-    MATES_LEN,
-    OWN_SOFT,
     PAR_BASE,
     PAR_HARD,
     PAR_SOFT,
+    PAR_SOFT_ON,
     PAR_STUDENT,
+    PAR_TABLED,
     PAR_UNSECTIONED,
     STUDENTS,
 )
@@ -27,43 +28,22 @@ from services.solver.engine.general.model import (
     COURSE_REQ_AT,
     COURSE_REQ_END,
     LIMIT,
-    MATES_AT,
     PARENT,
     REQ_AT,
     REQ_COURSE,
     REQ_LEN,
     REQ_STUDENT,
+    SAME_ATTENDEES,
     SLOT,
 )
 from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.rules import gap_between
 
 # Not literals, each of which numba would compile a version of the called function for.
-NONE, ZERO = np.int64(-1), np.int64(0)
+NONE, ZERO, KIND = np.int64(-1), np.int64(0), np.int64(SAME_ATTENDEES)
 
 # Steps of the search for one sectioning: enough for every course we have seen, a bound for hostile ones.
 MAX_STEPS = 400
-
-
-@njit(**INNER)
-def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Array) -> None:
-    """Change the number of students that class i shares with class j, on i's side."""
-    first = classes[i, MATES_AT]
-    n = st[i, MATES_LEN]
-    m = first
-    end = first + n
-    while m < end and mates[m, 0] != j:
-        m += 1
-    if m == end:
-        mates[m, 0] = j
-        mates[m, 1] = amount
-        st[i, MATES_LEN] = n + 1
-        return
-    mates[m, 1] += amount
-    if mates[m, 1] == 0:
-        mates[m, 0] = mates[end - 1, 0]
-        mates[m, 1] = mates[end - 1, 1]
-        st[i, MATES_LEN] = n - 1
 
 
 @njit(**INNER)
@@ -76,13 +56,18 @@ def attend(
     times: Array,
     gaps: Array,
     travel: Array,
+    near_at: Array,
+    near: Array,
     classes: Array,
+    pool: Array,
     par: Array,
     time: Array,
     place: Array,
     st: Array,
-    own: Array,
+    cells: Array,
     mates: Array,
+    mate_at: Array,
+    courses: Array,
     slots: Array,
 ) -> None:
     """Put the student of slots [lo, hi) into class c at slot `at` (sign 1), or take him or her out of it (-1)."""
@@ -90,17 +75,24 @@ def attend(
         slots[at] = -1
         if st[c, STUDENTS] > classes[c, LIMIT]:
             par[PAR_HARD] -= 1
-    cost = sign * par[PAR_STUDENT]
+    weight = sign * par[PAR_STUDENT]
+    tabled = par[PAR_TABLED] == 1 and par[PAR_SOFT_ON] == 1
     for k in range(lo, hi):
         x = slots[k]
         if x < 0:
             continue
-        add_mates(c, x, sign, classes, st, mates)
-        add_mates(x, c, sign, classes, st, mates)
         if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
-            own[c, OWN_SOFT] += cost
-            own[x, OWN_SOFT] += cost
-            par[PAR_SOFT] += cost
+            par[PAR_SOFT] += weight
+        # Each side in turn through one call: its body is long, and compiled where it stands.
+        i, j = c, x
+        for _ in range(2):
+            mates[mate_position(i, j, classes, courses, mate_at)] += sign
+            if tabled:
+                shift_cells(
+                    i, KIND, ZERO, ZERO, ZERO, weight, NONE, ZERO, time[j], place[j], times, gaps, travel, near_at,
+                    near, classes, pool, par, cells,
+                )  # fmt: skip
+            i, j = x, c
     st[c, STUDENTS] += sign
     if sign > 0:
         slots[at] = c
@@ -226,13 +218,18 @@ def section(
     times: Array,
     gaps: Array,
     travel: Array,
+    near_at: Array,
+    near: Array,
     classes: Array,
+    pool: Array,
     par: Array,
     time: Array,
     place: Array,
     st: Array,
-    own: Array,
+    cells: Array,
     mates: Array,
+    mate_at: Array,
+    courses: Array,
     requests: Array,
     student_slots: Array,
     slots: Array,
@@ -255,7 +252,10 @@ def section(
         elif new >= 0 and old != new:
             sign = 1
         if sign != 0:
-            attend(c, at + k, sign, lo, hi, times, gaps, travel, classes, par, time, place, st, own, mates, slots)
+            attend(
+                c, at + k, sign, lo, hi, times, gaps, travel, near_at, near, classes, pool, par, time, place, st, cells,
+                mates, mate_at, courses, slots,
+            )  # fmt: skip
     if chosen[q] < 0 and config >= 0:
         par[PAR_UNSECTIONED] -= 1
         par[PAR_HARD] -= 1
@@ -272,14 +272,17 @@ def move_student(
     times: Array,
     gaps: Array,
     travel: Array,
+    near_at: Array,
+    near: Array,
     classes: Array,
     pool: Array,
     par: Array,
     time: Array,
     place: Array,
     st: Array,
-    own: Array,
+    cells: Array,
     mates: Array,
+    mate_at: Array,
     courses: Array,
     course_requests: Array,
     requests: Array,
@@ -335,8 +338,8 @@ def move_student(
         if config >= 0 and (after - before) * student - relief > threshold:
             return False
         section(
-            q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen,
+            q, target, n, pick, ZERO, times, gaps, travel, near_at, near, classes, pool, par, time, place, st, cells,
+            mates, mate_at, courses, requests, student_slots, slots, chosen,
         )  # fmt: skip
         return True
     # No seat: exchange the whole sectioning with another request of the course.
@@ -372,8 +375,8 @@ def move_student(
             source = length
         taken = length if what >= 0 else ZERO
         section(
-            who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen,
+            who, what, taken, swap, source, times, gaps, travel, near_at, near, classes, pool, par, time, place, st,
+            cells, mates, mate_at, courses, requests, student_slots, slots, chosen,
         )  # fmt: skip
     return True
 
