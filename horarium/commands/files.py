@@ -101,8 +101,11 @@ def write_solution_file(path: Path, problem: Problem, kind: AnyFormat, timetable
 def write_problem_file(path: Path, problem: Problem) -> None:
     """A workbook if the name ends in `.xlsx`, CSV files if in `.zip`, else native JSON, gzipped if in `.gz`.
 
-    The same problem gives the same bytes. Ends the command if a spreadsheet cannot hold the problem.
+    The same problem gives the same bytes. Ends the command if a spreadsheet cannot hold the problem, and for the name
+    of a format that is only read.
     """
+    if path.name.lower().removesuffix(".gz").endswith((".xml", ".ctt", ".ectt")):
+        refuse(f"{path}: problems of this format are read, not written; the name must end in .json, .xlsx or .zip.")
     if path.suffix in (".xlsx", ".zip"):
         write_file(path, _spreadsheet(path, problem))
         return

@@ -34,6 +34,7 @@ from services.solver.packing import unpack
 from services.solver.publisher import Publisher
 from services.solver.tasks import Tasks
 from tests.integration.solver.building import a_problem, a_request, a_result, claimed, make_due, requested, the_end
+from tests.unit.schemas.itc2019_files import SMALL
 
 AFTER = timedelta(minutes=1)
 CRASH = ErrorInfo(code="child_crashed", message="SIGKILL", retryable=True)
@@ -231,9 +232,10 @@ async def test_a_job_whose_every_attempt_failed_leaves_one_dead_letter_that_asks
         {"problem": a_problem() | {"not": float("nan"), "much": float("inf")}},
         {"problem": json.dumps(a_problem(), indent=3) + "\n"},
         {"problem": "Name: x\r\n\ttab\r\n", "problem_format": "ctt"},
+        {"problem": SMALL.replace("\n", "\r\n"), "problem_format": "itc2019"},
         {"problem": "[" * 5000},
     ],
-    ids=["object", "no-json-numbers", "text-of-its-own-layout", "ctt", "nested"],
+    ids=["object", "no-json-numbers", "text-of-its-own-layout", "ctt", "itc2019", "nested"],
 )
 async def test_the_problem_in_a_dead_letter_is_the_one_that_was_stored_byte_by_byte(
     jobs: Jobs, tasks: Tasks, engine: AsyncEngine, fields: dict[str, Any]

@@ -24,6 +24,8 @@ from horarium.cli import app
 from horarium.dead_letters.replay import replayed_job_id
 from schemas.events import ControlAction, JobRequested, Outcome, SolveCompleted, SolveOptions, SolveProgress, Stage
 from schemas.events.cloudevents import decode, encode
+from schemas.problem.read import ProblemFormat, read_problem
+from schemas.referee import judge
 from schemas.tables import organizations, problems
 from schemas.topics import BY_NAME, JOB_REQUESTED, SOLVE_COMPLETED, SOLVE_PROGRESS
 from services.solver.intake import new_job
@@ -38,6 +40,7 @@ from tests.integration.solver.replicas import (
     messages,
     start_replica,
 )
+from tests.unit.schemas.itc2019_files import SMALL
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +150,29 @@ async def test_a_control_takes_effect_in_mid_search(solvers: Solvers, service: R
     else:
         assert end.outcome is Outcome.STOPPED
         assert accepted_by_the_referee(end, a_long_search())
+
+
+async def test_an_itc_2019_problem_in_a_request_is_solved(solvers: Solvers) -> None:
+    event = await solvers.request(seconds=3, problem=SMALL, problem_format="itc2019")
+
+    end = await solvers.end(event.job_id)
+
+    assert end.outcome is Outcome.COMPLETED
+    (variant,) = end.variants
+    assert [p.class_id for p in variant.timetable.placements] == ["1", "2", "3", "4", "5"]
+    assert variant.score.hard_violations == 0
+    problem = read_problem(SMALL.encode(), ProblemFormat.ITC2019)
+    assert judge(problem, variant.timetable).score == variant.score
+
+
+async def test_an_object_under_the_name_of_a_text_format_is_refused(solvers: Solvers) -> None:
+    event = await solvers.request(problem={"name": "x"}, problem_format="itc2019")
+
+    end = await solvers.end(event.job_id)
+
+    assert end.outcome is Outcome.FAILED
+    assert end.error is not None
+    assert "'problem_format' is 'itc2019', but the problem is a JSON object" in end.error.message
 
 
 async def test_bad_input_fails_once_and_names_the_place(solvers: Solvers) -> None:

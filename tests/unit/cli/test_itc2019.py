@@ -118,3 +118,14 @@ def test_a_problem_is_converted_to_every_format_unchanged(tmp_path: Path, out: s
     assert "2 courses, 5 classes, 2 rooms, 2 students" in result.stderr
     assert problem_in(tmp_path / out) == problem_in(path)
     assert len(list(classes_of(problem_in(tmp_path / out)))) == 5
+
+
+@pytest.mark.parametrize("out", ["out.xml", "out.xml.gz", "out.ctt.gz"])
+def test_a_problem_is_not_written_under_a_name_that_says_another_format(tmp_path: Path, out: str) -> None:
+    path = tmp_path / "small.xml"
+    path.write_text(SMALL)
+    assert run("convert", path, tmp_path / out).exit_code == 2
+    made = run("generate-university", "--courses", 3, "--students", 5, "--faculty", 3, "--out", tmp_path / out)
+    assert made.exit_code == 2
+    assert "must end in .json" in made.stderr
+    assert not (tmp_path / out).exists()
