@@ -129,6 +129,7 @@ types: $(VENV)/.dev ## Check types, strictly
 docs: $(VENV)/.dev ## Generate what is made from the code: JSON Schema, examples, AsyncAPI, OpenAPI, settings, metrics
 	@$(BIN)/python -m schemas.asyncapi
 	@$(BIN)/python -m services.api.openapi
+	@$(BIN)/python -m services.progress.openapi
 	@$(BIN)/python -m horarium.reference
 
 .PHONY: bench

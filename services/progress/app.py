@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
 from schemas.events import EVENT_TYPES
+from services.progress import openapi
 from services.progress.hub import Hub, Shares
 from services.progress.positions import Positions
 from services.progress.projection import Projector
@@ -94,7 +97,17 @@ def create_app(settings: ProgressSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     add_edge(app, settings, _refuse, ["GET"], routine=[SNAPSHOT_PATH])
     require_declared(app, public=())
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]  # the framework's documented way
     return app
+
+
+def documentation_settings() -> ProgressSettings:
+    """Settings of an application that is only described, never started."""
+    return ProgressSettings(
+        kafka_bootstrap_servers="localhost:9092",
+        redis_url=SecretStr("redis://localhost:6379"),
+        jwt_secret=SecretStr("0" * 32),
+    )
 
 
 def _refuse(request: Request, status: HTTPStatus, code: str, sentence: str, headers: Mapping[str, str]) -> JSONResponse:

@@ -16,13 +16,15 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from services.progress.bodies import Snapshot, UnknownProgress
 from services.progress.hub import Hub, ShareTakenError, TooManyStreamsError
 from services.progress.metrics import REDIS_ERRORS
-from services.progress.refusals import ProblemDetails, Refusal
+from services.progress.refusals import Refusal
 from services.progress.snapshot import Revision, unknown
 from services.progress.store import AwayError, Store
 from services.progress.streams import NothingMoreError, Stream, StreamLimits, UnknownJobError
 from services.runtime.access import Role, may, takes
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.logging import bound_ids
 from services.runtime.tokens import InvalidTokenError, Keys, Principal, credentials, verify
 
@@ -34,15 +36,15 @@ _EVENT_STREAM = "text/event-stream"
 # no-cache for browsers, no-transform and the X- header for proxies that would buffer or compress the stream.
 _STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 _NO_STORE = {"Cache-Control": "no-store"}
-_REFUSED: dict[int | str, dict[str, Any]] = {
-    401: {"model": ProblemDetails, "description": "No valid access token"},
-    403: {"model": ProblemDetails, "description": "A role that may not read"},
-    404: {
-        "model": ProblemDetails,
-        "description": "Code `unknown_job`: no such job, another organisation's, or one that was accepted a moment ago "
-        "and is still on its way here; `Retry-After` says when to ask again",
-    },
-}
+_REFUSED = merged(
+    refusals(
+        404,
+        422,
+        _404="Code `unknown_job`: no such job, another organisation's, or one that was accepted a moment ago and is"
+        " still on its way here; `Retry-After` says when to ask again.",
+    ),
+    with_headers(404, optional=("Retry-After",)),
+)
 
 
 def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys, cookie: str) -> APIRouter:
@@ -60,9 +62,25 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys, co
     # Annotations are not postponed in this module: the framework could not find this local name.
     Caller = Annotated[Principal, Depends(caller)]  # noqa: N806  # a type, not a variable
 
-    @router.get("/{job_id}", summary="A job's progress right now", responses=_REFUSED)
+    @router.get(
+        "/{job_id}",
+        summary="A job's progress right now",
+        response_class=JSONResponse,
+        responses=merged(
+            _REFUSED,
+            {
+                200: {"model": Snapshot | UnknownProgress, "description": "How the job stands."},
+                304: {"description": "The caller has it already."},
+            },
+            with_headers(200, "Cache-Control", optional=("ETag",)),
+            with_headers(304, "ETag", "Cache-Control"),
+        ),
+    )
     async def snapshot(
-        request: Request, job_id: UUID, principal: Caller, if_none_match: Annotated[str | None, Header()] = None
+        request: Request,
+        job_id: UUID,
+        principal: Caller,
+        if_none_match: Annotated[str | None, Header(alias="If-None-Match")] = None,
     ) -> Response:
         """Status, percentage, stage and best score. While live progress is unavailable (Redis is away) the answer is
         200 with status `unknown`: the job itself goes on.
@@ -85,16 +103,26 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys, co
         "/{job_id}/events",
         summary="A job's progress as it happens",
         response_class=Response,
-        responses={
-            **_REFUSED,
-            200: {"content": {_EVENT_STREAM: {}}, "description": "Server-sent events; each `data` is a snapshot"},
-            204: {"description": "`Last-Event-ID` was the terminal frame; an EventSource stops here"},
-            429: {"model": ProblemDetails, "description": "Code `share_taken`: of the caller, or of the organisation"},
-            503: {"model": ProblemDetails, "description": "Code `too_many_streams`"},
-        },
+        responses=merged(
+            _REFUSED,
+            refusals(
+                429,
+                503,
+                _429="Code `share_taken`: the caller, or the organisation, has as many streams as one may have.",
+                _503="Code `too_many_streams`.",
+            ),
+            {
+                200: {"content": {_EVENT_STREAM: {}}, "description": "Server-sent events; each `data` is a snapshot."},
+                204: {"description": "`Last-Event-ID` was the terminal frame; an EventSource stops here."},
+            },
+            with_headers(200, "Cache-Control"),
+        ),
     )
     async def events(
-        request: Request, job_id: UUID, principal: Caller, last_event_id: Annotated[str, Header(max_length=100)] = ""
+        request: Request,
+        job_id: UUID,
+        principal: Caller,
+        last_event_id: Annotated[str, Header(alias="Last-Event-ID", max_length=100)] = "",
     ) -> Response:
         """The first frame is the snapshot or, with `Last-Event-ID`, what was missed since. Events are named `progress`,
         the last one `finished`; then the stream ends. A comment is sent when nothing else was for 15 s.

@@ -28,7 +28,8 @@ from services.runtime.web import Bounds, Refuse, SecurityHeaders, allow_origins
 log = structlog.get_logger(__name__)
 
 CORRELATION_HEADER = "X-Correlation-ID"
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+CORRELATION_ID_PATTERN = "[A-Za-z0-9._:-]{1,128}"
+_CORRELATION_ID = re.compile(CORRELATION_ID_PATTERN)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = frozenset({"/healthz", "/startz", "/readyz", "/metrics"})
 _EVENT_STREAM = "text/event-stream"

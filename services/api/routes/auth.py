@@ -17,13 +17,14 @@ from services.api.access import Access, unauthorized
 from services.api.bodies import Me, NewPassword, SignedIn, SignIn
 from services.api.passwords import Passwords
 from services.api.refusals import Refusal
-from services.api.routes.documented import json_body, refusals
+from services.api.routes.documented import json_body
 from services.api.routes.requests import good_password, read_json
 from services.api.settings import ApiSettings
 from services.api.sign_in import SignIns, no_longer
 from services.api.store.accounts import Account, Accounts
 from services.api.store.sessions import Session, Sessions
 from services.api.uploads import Uploads
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.tokens import Principal, cookie_name, issue
 from services.runtime.web import from_page
 
@@ -64,7 +65,7 @@ def auth_routes(
         " `Authorization: Bearer`."
         " After several wrong passwords the next attempt has to wait, longer and longer.",
         openapi_extra={**json_body(SignIn), "security": []},
-        responses=refusals(401, 403, 408, 413, 415, 422, 429),
+        responses=merged(refusals(401, 403, 408, 413, 415, 422, 429), with_headers(200, "Set-Cookie")),
     )
     async def login(request: Request, response: Response) -> SignedIn:
         access.require_own_page(request, needs_proof=False)
@@ -79,7 +80,9 @@ def auth_routes(
         description="Each refresh token works once; its successor comes with the answer. A used one that comes again"
         " ends the session, except within ten seconds.",
         openapi_extra={"security": []},
-        responses=refusals(401, 403),
+        responses=merged(
+            refusals(401, 403), with_headers(200, "Set-Cookie"), with_headers(401, optional=("Set-Cookie",))
+        ),
     )
     async def refresh(request: Request, response: Response) -> SignedIn:
         access.require_own_page(request)
@@ -98,7 +101,7 @@ def auth_routes(
         summary="Sign out: end the session and forget the cookies",
         description="The access token itself works until it expires; whoever has none but the cookie's is out at once.",
         openapi_extra={"security": []},
-        responses=refusals(403),
+        responses=merged(refusals(403), with_headers(204, "Set-Cookie")),
     )
     async def logout(request: Request) -> Response:
         access.require_own_page(request)
@@ -125,7 +128,7 @@ def auth_routes(
         summary="Change one's own password",
         description="Ends every session of the user and revokes every API token; the answer begins a new session.",
         openapi_extra=json_body(NewPassword),
-        responses=refusals(408, 413, 415, 422, 429),
+        responses=merged(refusals(408, 413, 415, 422, 429), with_headers(200, "Set-Cookie")),
     )
     async def change_password(request: Request, response: Response, caller: Principal = viewer) -> SignedIn:
         given = await read_json(request, uploads, NewPassword)

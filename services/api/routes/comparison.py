@@ -17,11 +17,11 @@ from services.api.access import Access
 from services.api.bodies import ComparedVariant, ComparisonAnswer, ComparisonQuery, VariantAnswer
 from services.api.comparing import COMPARISON_VERSION, compare_variants
 from services.api.refusals import Refusal, invalid_body, not_found
-from services.api.routes.documented import refusals
-from services.api.routes.downloads import caching, not_modified
+from services.api.routes.downloads import IfNoneMatch, caching, not_modified
 from services.api.routes.timetables import PREFIX
 from services.api.store.results import Results
 from services.api.work import ChildProcesses
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.tokens import Principal
 
 
@@ -35,16 +35,21 @@ def comparison_routes(access: Access, results: Results, children: ChildProcesses
         description="Cost by part with the problem's own weights, how much each pair differs, and how different all of"
         " them are. Of exactly two variants also which classes and students differ: `before` is the smaller number.",
         response_class=Response,
-        responses={
-            200: {"model": ComparisonAnswer, "description": "The comparison."},
-            304: {"description": "The caller has it already."},
-            **refusals(404, 410, 422, 429, 503),
-        },
+        responses=merged(
+            {
+                200: {"model": ComparisonAnswer, "description": "The comparison."},
+                304: {"description": "The caller has it already."},
+            },
+            refusals(404, 410, 422, 429),
+            with_headers(200, "ETag", "Cache-Control"),
+            with_headers(304, "ETag", "Cache-Control"),
+        ),
     )
     async def get_comparison(
         job_id: UUID,
         request: Request,
         query: Annotated[ComparisonQuery, Query()],
+        if_none_match: IfNoneMatch = None,
         caller: Principal = viewer,
     ) -> Response:
         request.state.job_id = job_id
@@ -58,7 +63,7 @@ def comparison_routes(access: Access, results: Results, children: ChildProcesses
             raise invalid_body([Finding("unknown_variant", "/query/variants", message)], 1)
         hashes = await results.hashes(job_id, wanted)
         etag = _etag(hashes)
-        unchanged = not_modified(request, etag)
+        unchanged = not_modified(if_none_match, etag)
         if unchanged is not None:
             return unchanged
         content = await _content(caller, job_id, [finished[number] for number in wanted])

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.api.refusals import MEDIA_TYPE, ProblemDetails
-
 NATIVE_TYPE = "application/json"
 CTT_TYPES = ("text/plain", "application/x-ctt")
 XML_TYPES = ("application/xml", "text/xml")
@@ -41,28 +39,6 @@ def problem_body() -> dict[str, Any]:
 
 def _binary(description: str) -> dict[str, Any]:
     return {"schema": {"type": "string", "format": "binary", "description": description}}
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, beside those that every route has."""
-    schema = {MEDIA_TYPE: {"schema": {"$ref": _ref(ProblemDetails.__name__)}}}
-    return {status: {"description": _WORDS[status], "content": schema} for status in statuses}
-
-
-_WORDS = {
-    401: "Nobody is signed in, or the token is not valid.",
-    403: "The caller's role does not allow it, or another site caused the request.",
-    404: "There is no such thing in the caller's organisation.",
-    406: "The thing cannot be shown in that format.",
-    408: "The body did not arrive in time.",
-    409: "Not now: something else stands against it; the answer says what.",
-    410: "It is gone.",
-    413: "The body is too large; nothing was stored.",
-    415: "The body's media type is not accepted; the answer names those that are.",
-    429: "Too many of them; try again after the seconds in Retry-After.",
-    422: "The input is wrong; `errors` says where and what would mend it.",
-    503: "Try again after the seconds in Retry-After; nothing was changed.",
-}
 
 
 def _ref(name: str) -> str:

@@ -6,13 +6,21 @@ Owns those headers. Must not know what is in a file.
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Header, Response
+
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match", description="ETags that the caller has, by commas; the answer to one of them is 304."
+    ),
+]
 
 
-def download(request: Request, etag: str, content: bytes, media_type: str, name: str) -> Response:
+def download(if_none_match: str | None, etag: str, content: bytes, media_type: str, name: str) -> Response:
     """The file as an attachment, or 304 if the caller has it. `name` is made of letters, digits, '-' and '.'."""
-    answer = not_modified(request, etag)
+    answer = not_modified(if_none_match, etag)
     if answer is None:
         answer = Response(content, media_type=media_type, headers=caching(etag) | attachment(name))
     return answer
@@ -29,10 +37,9 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{safe}"'}
 
 
-def not_modified(request: Request, etag: str) -> Response | None:
+def not_modified(if_none_match: str | None, etag: str) -> Response | None:
     """304 if If-None-Match names the ETag (compared weakly, as RFC 9110 section 13.1.2 asks)."""
-    given = request.headers.get("if-none-match", "")
-    names = {name.strip().removeprefix("W/") for name in given.split(",")}
+    names = {name.strip().removeprefix("W/") for name in (if_none_match or "").split(",")}
     if etag in names or "*" in names:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=caching(etag))
     return None

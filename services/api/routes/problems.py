@@ -26,11 +26,11 @@ from services.api.routes.documented import (
     XML_TYPES,
     ZIP_TYPES,
     problem_body,
-    refusals,
 )
 from services.api.store.problems import ProblemInUseError, Problems, next_cursor
 from services.api.uploads import Uploads, media_type
 from services.api.work import ChildProcesses
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.tokens import Principal
 
 PREFIX = "/api/problems"
@@ -57,10 +57,12 @@ def problem_routes(access: Access, problems: Problems, uploads: Uploads, childre
             " stored as the native problem that it says; templates are under `/api/problems/templates`."
         ),
         openapi_extra=problem_body(),
-        responses={
-            200: {"model": ProblemAnswer, "description": "The organisation has this content already."},
-            **refusals(408, 409, 413, 415, 422, 429),
-        },
+        responses=merged(
+            {200: {"model": ProblemAnswer, "description": "The organisation has this content already."}},
+            refusals(408, 409, 413, 415, 422, 429),
+            with_headers(200, "Location"),
+            with_headers(201, "Location"),
+        ),
     )
     async def upload(
         request: Request,

@@ -33,7 +33,7 @@ from services.api.metrics import JOBS_REQUESTED, REPLAYED
 from services.api.reading import ReadProblem, parse_request, read_request
 from services.api.refusals import Refusal, invalid_body, not_found
 from services.api.refusals_of_limits import rate_headers
-from services.api.routes.documented import json_body, refusals
+from services.api.routes.documented import json_body
 from services.api.routes.requests import IDEMPOTENCY_HEADER, idempotency_key, require_json
 from services.api.store.attempts import Attempts
 from services.api.store.jobs import (
@@ -47,6 +47,7 @@ from services.api.store.jobs import (
 from services.api.store.results import Results
 from services.api.uploads import Body, Uploads
 from services.api.work import ChildProcesses
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.tokens import Principal
 
 PREFIX = "/api/timetables"
@@ -86,7 +87,11 @@ def timetable_routes(
         description="Accepted durably, whatever the broker does; ask `status_url` and `progress_url` how it goes. With"
         " an Idempotency-Key the same request may be sent again safely: it is one job.",
         openapi_extra=json_body(GenerateRequest),
-        responses=refusals(408, 409, 413, 415, 422, 429, 503),
+        responses=merged(
+            refusals(408, 409, 413, 415, 422, 429, 503),
+            with_headers(202, "Location", optional=("RateLimit", "RateLimit-Policy")),
+            with_headers(429, optional=("RateLimit", "RateLimit-Policy")),
+        ),
     )
     async def generate(
         request: Request,

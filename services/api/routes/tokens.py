@@ -17,12 +17,13 @@ from services.api.access import Access
 from services.api.bodies import ApiTokenAnswer, ApiTokenList, MadeApiToken, NewApiToken, Page
 from services.api.cursors import position
 from services.api.refusals import Refusal, not_found
-from services.api.routes.documented import json_body, refusals
+from services.api.routes.documented import json_body
 from services.api.routes.requests import read_json
 from services.api.sign_in import SignIns, no_longer
 from services.api.store.tokens import MAX_PER_USER, ApiToken, ApiTokens, NoLongerError, TooManyTokensError
 from services.api.uploads import Uploads
 from services.runtime.access import Role, may
+from services.runtime.contract import refusals
 from services.runtime.tokens import Principal
 
 

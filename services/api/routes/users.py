@@ -17,11 +17,12 @@ from services.api.bodies import NewUser, Page, UserAnswer, UserChanges, UserList
 from services.api.cursors import position
 from services.api.passwords import Passwords
 from services.api.refusals import Refusal, not_found
-from services.api.routes.documented import json_body, refusals
+from services.api.routes.documented import json_body
 from services.api.routes.requests import good_password, read_json
 from services.api.store.accounts import Account, Accounts, Changes, EmailTakenError, LastAdminError
 from services.api.uploads import Uploads
 from services.runtime.access import Role
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.tokens import Principal
 
 PREFIX = "/api/users"
@@ -42,7 +43,7 @@ def user_routes(access: Access, accounts: Accounts, passwords: Passwords, upload
         status_code=HTTPStatus.CREATED,
         summary="Add a user",
         openapi_extra=json_body(NewUser),
-        responses=refusals(408, 409, 413, 415, 422),
+        responses=merged(refusals(408, 409, 413, 415, 422), with_headers(201, "Location")),
     )
     async def add(request: Request, response: Response, caller: Principal = admin) -> UserAnswer:
         given = await read_json(request, uploads, NewUser)

@@ -22,11 +22,12 @@ from services.api.access import Access
 from services.api.bodies import VariantFormat, VariantQuery
 from services.api.refusals import Refusal, invalid_body, not_found
 from services.api.rendering import RENDERING_VERSION, Rendering, decompressed, render
-from services.api.routes.documented import XLSX_TYPE, refusals
-from services.api.routes.downloads import attachment, caching, not_modified
+from services.api.routes.documented import XLSX_TYPE
+from services.api.routes.downloads import IfNoneMatch, attachment, caching, not_modified
 from services.api.routes.timetables import PREFIX
 from services.api.store.results import Results, StoredChanges
 from services.api.work import ChildProcesses
+from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.tokens import Principal
 
 _MEDIA_TYPES = {
@@ -60,20 +61,25 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
         summary="A finished timetable",
         description="A finished variant never changes: send its ETag as If-None-Match and get 304.",
         response_class=Response,
-        responses={
-            200: {
-                "description": "The timetable.",
-                "content": {media_type.partition(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
+        responses=merged(
+            {
+                200: {
+                    "description": "The timetable.",
+                    "content": {media_type.partition(";")[0]: {} for media_type in _MEDIA_TYPES.values()},
+                },
+                304: {"description": "The caller has it already."},
             },
-            304: {"description": "The caller has it already."},
-            **refusals(404, 406, 410, 422, 429),
-        },
+            refusals(404, 406, 410, 422, 429),
+            with_headers(200, "ETag", "Cache-Control", optional=("Content-Disposition",)),
+            with_headers(304, "ETag", "Cache-Control"),
+        ),
     )
     async def get_variant(
         job_id: UUID,
         number: Annotated[int, Path(ge=1, le=1000)],
         request: Request,
         query: Annotated[VariantQuery, Query()],
+        if_none_match: IfNoneMatch = None,
         caller: Principal = viewer,
     ) -> Response:
         request.state.job_id = job_id
@@ -84,7 +90,7 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
             query.format, query.view, str(caller.organization_id), finished.completed_at, finished.credits
         )
         etag = _etag(finished.sha256, rendering)
-        unchanged = not_modified(request, etag)
+        unchanged = not_modified(if_none_match, etag)
         if unchanged is not None:
             return unchanged
         content = await _content(caller, job_id, number, rendering)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from schemas.change.difference import ChangedClass, Place
 from schemas.change.report import Changes
 from schemas.events import Outcome, Provenance, SolveCompleted, VariantResult
 from schemas.timetable import Placement, Score, Timetable
@@ -19,6 +20,21 @@ from tests.integration.api.conftest import RunningApi
 
 A_PROVENANCE = Provenance(
     engine_version="1", ortools_version="9", input_sha256="0" * 64, seed=0, workers=1, method="grid-annealing"
+)
+# What departs from a timetable that was published before.
+A_CHANGE = Changes(
+    base_job_id=uuid.uuid4(),
+    base_variant=1,
+    compared=2,
+    classes=1,
+    times=1,
+    rooms=0,
+    sections=0,
+    students=0,
+    forced=1,
+    max_changes=0,
+    over_budget=1,
+    changed=[ChangedClass(class_id="c1", before=Place(time="mon", room="r1"), after=Place(time="tue", room="r1"))],
 )
 
 

@@ -15,7 +15,7 @@ from services.api.access import PUBLIC
 from services.api.app import create_app, documentation_settings
 from services.runtime.access import PROBES, Role, declared
 from tests.integration.api.conftest import PASSWORD, RunningApi, refused, uploaded
-from tests.integration.api.finished import finished
+from tests.integration.api.finished import A_CHANGE, Variant, finished
 from tests.integration.api.test_sessions import a_user
 from tests.integration.api.test_timetables import A_TIMETABLE
 
@@ -42,7 +42,7 @@ def ids(api: RunningApi, admin: httpx.Client, planner: httpx.Client) -> dict[str
 def made(api: RunningApi, admin: httpx.Client, planner: httpx.Client) -> dict[str, str]:
     token = admin.post("/api/tokens", json={"name": "t", "password": PASSWORD})
     return {
-        "job_id": finished(api, planner, uploaded(planner), A_TIMETABLE),
+        "job_id": finished(api, planner, uploaded(planner), Variant(A_TIMETABLE, changes=A_CHANGE)),
         "problem_id": uploaded(planner),
         "user_id": a_user(admin)["id"],
         "token_id": token.json()["id"],

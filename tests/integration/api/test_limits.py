@@ -6,12 +6,18 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
+from deploy.local.addresses import Addresses
+from deploy.local.ports import free_port
 from services.api.seed import seed_demo
-from tests.integration.api.conftest import PASSWORD, RunningApi, a_problem, refused, uploaded
+from tests.conftest import FreshDatabase
+from tests.integration.api.conftest import PASSWORD, RunningApi, a_problem, a_running_api, refused, uploaded
 
 GENERATE = "/api/timetables/generate"
 
@@ -69,6 +75,28 @@ def test_ten_an_hour_are_accepted_however_many_ask_at_once(
     assert refusal.headers["ratelimit-policy"] == '"generate";q=10;w=3600'
     assert "r=0" in refusal.headers["ratelimit"]
     assert planner.post(GENERATE, json={"problem_id": uploaded(planner)}).status_code == 202
+
+
+def test_limits_are_exact_while_redis_is_down(
+    addresses: Addresses, fresh_database: FreshDatabase, tmp_path: Path
+) -> None:
+    """They are counted where the job is written. Nobody answers at this Redis, from the start of the service on."""
+    nowhere = f"redis://127.0.0.1:{free_port()}"
+    with pytest.raises(redis.exceptions.ConnectionError):
+        redis.Redis.from_url(nowhere).ping()
+    running = a_running_api(replace(addresses, database_url=fresh_database()), tmp_path, REDIS_URL=nowhere)
+    try:
+        organization = Organization(running)
+        with closing(organization.client), ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda _: organization.ask(), range(24)))
+            assert sorted(answer.status_code for answer in answers) == [202] * 10 + [429] * 14
+            assert running.sql("SELECT count(*) FROM jobs WHERE organization_id = %s", organization.id) == [(10,)]
+            organization.may(generate_per_hour=1000, max_open_jobs=13)
+            answers = list(pool.map(lambda _: organization.ask(), range(6)))
+            assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 3
+            refused(organization.ask(), 429, "too_many_open_jobs")
+    finally:
+        running.process.process.stop()
 
 
 def test_the_hour_slides(organization: Organization) -> None:

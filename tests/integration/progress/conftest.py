@@ -17,13 +17,16 @@ from tests.integration.progress.speaking import SECRET, Publisher, publisher
 
 
 @pytest.fixture(scope="module")
-def progress(addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """The service, with short heartbeats and room for few streams. It waits for an unknown job longer than a test takes
-    to publish one.
+def progress(
+    addresses: Addresses, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[ServiceProcess]:
+    """The service, with short heartbeats and room for few streams, and what the module's ENVIRONMENT says. It waits for
+    an unknown job longer than a test takes to publish one.
     """
     asyncio.run(apply_topics(addresses.kafka_bootstrap_servers))
     folder: Path = tmp_path_factory.mktemp("progress")
     environment = {"JWT_SECRET": SECRET, "HEARTBEAT_S": "0.5", "MAX_STREAMS": "30", "UNKNOWN_JOB_WAIT_S": "10"}
+    environment |= getattr(request.module, "ENVIRONMENT", {})
     service = ServiceProcess("progress", folder, {**addresses.as_environment(), **environment})
     try:
         service.start()

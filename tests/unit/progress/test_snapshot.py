@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import ControlAction, ErrorInfo, Event, Outcome, Stage
 from schemas.fold import JobState, fold
-from services.progress.snapshot import Revision, picture, result_summary
+from services.progress.bodies import Snapshot, UnknownProgress, VariantProgress
+from services.progress.snapshot import Revision, picture, result_summary, unknown
 from tests.job_events import JobEvents
 
 
@@ -28,6 +31,21 @@ def test_the_contracts_fields_are_at_the_top_level() -> None:
     assert body["message"] == "report 40"
     assert body["timestamp"] >= body["requested_at"]
     assert body["revision"] == "7-2"
+
+
+@pytest.mark.parametrize("variants", [1, 2])
+def test_a_picture_is_what_the_contract_says_field_by_field(variants: int) -> None:
+    job = JobEvents(variants=variants)
+    life = [job.requested(), job.progress(40), job.completed()]
+    for count in range(1, len(life) + 1):
+        body = picture(state_after(*life[:count]), Revision(7, count))
+        assert Snapshot.model_validate_json(json.dumps(body)).revision == f"7-{count}"
+        assert body.keys() == Snapshot.model_fields.keys()
+        for variant in body["variants"]:
+            assert variant.keys() == VariantProgress.model_fields.keys()
+    away = unknown(job.job_id, "2026-11-27T10:00:00+00:00")
+    assert UnknownProgress.model_validate_json(json.dumps(away))
+    assert away.keys() == UnknownProgress.model_fields.keys()
 
 
 def test_the_stage_is_that_of_the_variant_furthest_behind() -> None:

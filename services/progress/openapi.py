@@ -1,0 +1,51 @@
+"""The OpenAPI document: what the framework knows, plus what all services say alike.
+
+`python -m services.progress.openapi` writes the committed copy. Must not know how anything is done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from services.progress.refusals import ProblemDetails
+from services.runtime import contract
+
+FILE = Path(__file__).parents[2] / "schemas" / "generated" / "progress.openapi.json"
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of an application, made once."""
+    if app.openapi_schema is None:
+        app.openapi_schema = _document(app)
+    return app.openapi_schema
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    result = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    _, extra = models_json_schema([(ProblemDetails, "validation")], ref_template="#/components/schemas/{model}")
+    components = result.setdefault("components", {})
+    components["schemas"] = dict(sorted({**extra["$defs"], **components.get("schemas", {})}.items()))
+    contract.complete(result)
+    return result
+
+
+def text(app: FastAPI) -> str:
+    """The document as it is committed."""
+    return contract.text(document(app))
+
+
+def main() -> None:
+    """Write the committed copy."""
+    from services.progress.app import create_app, documentation_settings
+
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(text(create_app(documentation_settings())))
+
+
+if __name__ == "__main__":
+    main()
