@@ -39,11 +39,11 @@ def _kernels() -> None:
     use_jit_cache()
 
 
-def at_random(expanded: ExpandedProblem, seed: int) -> Assignment:
-    """Each class in any of its times and rooms, one in ten nowhere, whoever is there already."""
+def at_random(expanded: ExpandedProblem, seed: int, among: int | None = None) -> Assignment:
+    """Each class in any of its times (the first ``among`` only) and rooms, one in ten nowhere, whoever is there."""
     dice = random.Random(seed)  # noqa: S311  # reproducible test data
     options = [
-        (-1, -1) if dice.random() < 0.1 else (dice.choice(c.times)[0], dice.choice(c.rooms or ((-1, 0),))[0])
+        (-1, -1) if dice.random() < 0.1 else (dice.choice(c.times[:among])[0], dice.choice(c.rooms or ((-1, 0),))[0])
         for c in expanded.classes
     ]
     times, rooms = (np.array(column, np.int32) for column in zip(*options, strict=True))
@@ -68,7 +68,8 @@ def test_both_kernels_and_the_referee_agree_on_every_part(name: str) -> None:
     assert is_grid(expanded)
     grid, general = compile_grid(expanded), compile_general(expanded)
     reached: set[str] = set()
-    for assignment in (at_random(expanded, 1), at_random(expanded, 2), found_by_search(expanded, 3)):
+    # Where there are many days, only lectures crowded on a few of them fall short of working days.
+    for assignment in (at_random(expanded, 1), at_random(expanded, 2, among=6), found_by_search(expanded, 3)):
         score = judge(expanded.problem, timetable_of(expanded, assignment)).score
         said = dict(score.hard), without_zeros(score.cost)
         counted = count(grid, *cells_and_rooms(grid, assignment))
