@@ -13,7 +13,7 @@ from fastapi import Request
 from services.api.refusals import Refusal
 from services.api.store.tokens import ApiTokens
 from services.runtime.access import Role, may, takes
-from services.runtime.tokens import API_TOKEN_PREFIX, InvalidTokenError, Keys, Principal, credentials, verify
+from services.runtime.tokens import API_TOKEN_PREFIX, InvalidTokenError, Keys, Principal, Verifier, credentials
 from services.runtime.web import OWN_PAGE_HEADER, Origins
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,7 +34,7 @@ class Access:
     """Dependencies for routes: each returns the caller or refuses (401, 403)."""
 
     def __init__(self, keys: Keys, cookie: str, origins: Origins, tokens: ApiTokens) -> None:
-        self._keys = keys
+        self._verifier = Verifier(keys)
         self._cookie = cookie
         self._origins = origins
         self._tokens = tokens
@@ -84,7 +84,7 @@ class Access:
         if not token:
             raise InvalidTokenError("the request carries no token")
         if not token.startswith(API_TOKEN_PREFIX):
-            return verify(token, self._keys)
+            return self._verifier.verify(token)
         caller = await self._tokens.use(token)
         if caller is None:
             raise InvalidTokenError("the API token is unknown, expired or revoked")

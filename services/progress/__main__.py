@@ -2,8 +2,8 @@
 
 from services.progress.app import create_app
 from services.progress.settings import ProgressSettings
-from services.runtime.http import run
 from services.runtime.logging import configure_logging
+from services.runtime.server import run
 from services.runtime.settings import load
 from services.runtime.tracing import configure_tracing
 

@@ -26,7 +26,7 @@ from services.progress.streams import NothingMoreError, Stream, StreamLimits, Un
 from services.runtime.access import Role, may, takes
 from services.runtime.contract import merged, refusals, with_headers
 from services.runtime.logging import bound_ids
-from services.runtime.tokens import InvalidTokenError, Keys, Principal, credentials, verify
+from services.runtime.tokens import InvalidTokenError, Keys, Principal, Verifier, credentials
 
 log = structlog.get_logger(__name__)
 
@@ -50,10 +50,11 @@ _REFUSED = merged(
 def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys, cookie: str) -> APIRouter:
     """`GET /api/progress/{job_id}` and `/events`."""
     router = APIRouter(prefix=PREFIX, tags=["progress"])
+    verifier = Verifier(keys)
 
     @takes(Role.VIEWER)
-    def caller(request: Request) -> Principal:
-        principal = _recognised(request, keys, cookie)
+    async def caller(request: Request) -> Principal:  # a plain function would go through a thread for each request
+        principal = _recognised(request, verifier, cookie)
         request.state.organization_id, request.state.user_id = principal.organization_id, principal.user_id
         if not may(principal.role, Role.VIEWER):
             raise Refusal(HTTPStatus.FORBIDDEN, "forbidden", f"This takes the role '{Role.VIEWER}'.")
@@ -148,11 +149,11 @@ def progress_routes(store: Store, hub: Hub, limits: StreamLimits, keys: Keys, co
     return router
 
 
-def _recognised(request: Request, keys: Keys, cookie: str) -> Principal:
+def _recognised(request: Request, verifier: Verifier, cookie: str) -> Principal:
     try:
         given = credentials(request.headers, request.cookies, cookie)
         if given is not None:
-            return verify(given.token, keys)
+            return verifier.verify(given.token)
         why = "sign in, or send 'Authorization: Bearer TOKEN'"
     except InvalidTokenError as error:
         why = str(error)

@@ -281,20 +281,23 @@ class Store:
 
     @_or_away
     async def snapshot(self, job_id: UUID) -> Frame | None:
-        """The present picture of a job, or None if Redis does not know it."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.get(job_key(job_id))
-            pipe.get(result_key(job_id))
-            progress, result = await pipe.execute()
-        known = progress is not None or result is not None
-        REDIS_LOOKUPS.labels(result="hit" if known else "miss").inc()
-        if not known:
+        """The present picture of a job, or None if Redis does not know it.
+
+        Pages ask this every few seconds: one command for a job that is not long over, and the picture as it was
+        written, which the projector made of a state that it had checked.
+        """
+        progress = await self._redis.get(job_key(job_id))
+        result = await self._redis.get(result_key(job_id)) if progress is None else None
+        REDIS_LOOKUPS.labels(result="miss" if progress is None and result is None else "hit").inc()
+        if progress is not None:
+            body = json.loads(progress)
+            del body["state"]
+            return _frame_from(body, _dump(body).decode())
+        if result is None:
             return None
-        body = json.loads(progress or result)
-        state = JobState.model_validate(body["state"])
+        state = JobState.model_validate(json.loads(result)["state"])
         # A result outlives the epoch that it was written in; its revision is then none, which is older than any.
-        revision = Revision.parse(body.get("revision", "")) or Revision(0, state.version)
-        return _frame(state, revision)
+        return _frame(state, Revision(0, state.version))
 
     @_or_away
     async def frames_since(self, job_id: UUID, seen: Revision) -> list[Frame] | None:
@@ -372,7 +375,10 @@ def _frame(state: JobState, revision: Revision) -> Frame:
 
 
 def _frame_from_json(text: str) -> Frame:
-    body = json.loads(text)
+    return _frame_from(json.loads(text), text)
+
+
+def _frame_from(body: Mapping[str, Any], text: str) -> Frame:
     return Frame(
         job_id=UUID(body["job_id"]),
         organization_id=UUID(body["organization_id"]),

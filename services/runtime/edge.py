@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import structlog
 from fastapi import FastAPI, Request
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,11 +27,12 @@ from services.runtime.web import Bounds, Refuse, SecurityHeaders, allow_origins
 log = structlog.get_logger(__name__)
 
 CORRELATION_HEADER = "X-Correlation-ID"
+_CORRELATION_NAME = CORRELATION_HEADER.lower().encode()
 CORRELATION_ID_PATTERN = "[A-Za-z0-9._:-]{1,128}"
 _CORRELATION_ID = re.compile(CORRELATION_ID_PATTERN)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = frozenset({"/healthz", "/startz", "/readyz", "/metrics"})
-_EVENT_STREAM = "text/event-stream"
+_EVENT_STREAM = b"text/event-stream"
 _RETRY_AFTER = {"Retry-After": "5"}
 # nginx's number for a caller who went away before the answer; it is only ever logged.
 _CALLER_WENT_AWAY = 499
@@ -67,8 +67,7 @@ class RequestEdge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        correlation_id = _correlation_id(request)
+        correlation_id = _correlation_id(scope)
         state: MutableMapping[str, Any] = scope.setdefault("state", {})
         state["correlation_id"] = correlation_id
         made = _Answer()
@@ -76,7 +75,7 @@ class RequestEdge:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 made.begins(message)
-                MutableHeaders(scope=message)[CORRELATION_HEADER] = correlation_id
+                message["headers"] = [*message["headers"], (_CORRELATION_NAME, correlation_id.encode())]
             await send(message)
 
         with bound_ids(correlation_id=correlation_id):
@@ -87,7 +86,7 @@ class RequestEdge:
             except Exception as error:  # the process's edge: whatever it is, answer without telling internals
                 if made.status:  # too late to answer anything else
                     raise
-                await self._refusal(request, error)(scope, receive, send_with_headers)
+                await self._refusal(Request(scope, receive), error)(scope, receive, send_with_headers)
             finally:
                 self._record(scope, made)
 
@@ -139,7 +138,7 @@ class _Answer:
 
     def begins(self, message: Message) -> None:
         self.status = int(message["status"])
-        if Headers(raw=message["headers"]).get("content-type", "").startswith(_EVENT_STREAM):
+        if any(name == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in message["headers"]):
             self._stream_began = self.seconds
 
     @property
@@ -153,6 +152,6 @@ class _Answer:
         return self.seconds if self._stream_began is None else self._stream_began
 
 
-def _correlation_id(request: Request) -> str:
-    given = request.headers.get(CORRELATION_HEADER, "")
+def _correlation_id(scope: Scope) -> str:
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _CORRELATION_NAME), "")
     return given if _CORRELATION_ID.fullmatch(given) else str(uuid4())

@@ -2,7 +2,7 @@
 
 /healthz: alive. /startz: takes requests. /readyz: its dependencies answer. /metrics: Prometheus.
 
-Owns probes, the span of each request, and the server's start. Liveness never asks a dependency: a broker's outage must
+Owns probes and the span of each request. Liveness never asks a dependency: a broker's outage must
 not restart a solver in the middle of a solve. Nor does what a load balancer asks: while a server that all replicas
 share is away, each of them can still say so, and nobody else can (ADR 0040). Must not know any service's own routes.
 """
@@ -10,34 +10,21 @@ share is away, each of them can still say so, and nobody else can (ADR 0040). Mu
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
-import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from time import monotonic
-from types import FrameType
 
-import structlog
-import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.metrics import DEPENDENCY_UP, REGISTRY
-from services.runtime.settings import RuntimeSettings
-from services.runtime.tracing import HEADER, Span, SpanKind, end_tracing, failed, span
+from services.runtime.tracing import HEADER, Span, SpanKind, failed, span
 
 Check = Callable[[], Awaitable[None]]
 _CHECK_TIMEOUT_S = 3.0
-_CANNOT_START = 3
 _PROBES = frozenset({"/healthz", "/startz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-log = structlog.get_logger(__name__)
 
 
 def probes(checks: Mapping[str, Check]) -> APIRouter:
@@ -131,53 +118,3 @@ def _describe(made: Span, method: str, scope: Scope, status: int) -> None:
     for name in ("job_id", "organization_id"):
         if name in state:
             made.set_attribute(f"horarium.{name}", str(state[name]))
-
-
-class _Server(uvicorn.Server):
-    """The library raises the signal again after an orderly stop, so that it looks like a crash (exit code -15), and a
-    second SIGINT skips the stop of the background loops. Here a stop on request ends with 0, and asking again changes
-    nothing: the stop is under way and takes bounded time.
-    """
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        for number in _STOP_SIGNALS:
-            # For good: the library would put the handlers back before the process has ended.
-            signal.signal(number, self.handle_exit)
-        yield
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.should_exit = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        started = monotonic()
-        log.info("service_stopping")
-        await super().shutdown(sockets)
-        log.info("service_stopped", seconds=round(monotonic() - started, 2))
-
-
-def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 2) -> None:
-    """Serve until SIGTERM or SIGINT; open connections (event streams) get `grace_s` seconds to end.
-
-    Ends the process with exit code 3 if the application or its port cannot be had.
-    """
-    config = uvicorn.Config(
-        TracedRequests(app),
-        host=settings.http_host,
-        port=settings.http_port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=grace_s,
-        server_header=False,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    server = _Server(config)
-    server.run()
-    end_tracing()
-    for number in _STOP_SIGNALS:
-        # The interpreter puts default handlers back while it ends: a late second signal would look like a crash.
-        signal.signal(number, signal.SIG_IGN)
-    # All that remains is to exit; collecting the libraries' objects one by one before that takes a second.
-    gc.freeze()
-    if not server.started:
-        raise SystemExit(_CANNOT_START)

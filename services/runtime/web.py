@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,12 +28,23 @@ Refuse = Callable[[Request, HTTPStatus, str, str, Mapping[str, str]], ASGIApp]
 _CLOSE = {"Connection": "close"}
 
 
+# Answers name people: neither a proxy nor a browser's disk may keep them, unless a route says otherwise.
+_SECURITY_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+_HTTPS_ONLY = {b"strict-transport-security": b"max-age=%d" % _A_YEAR_S}
+
+
 class SecurityHeaders:
     """Every answer's headers, whoever made it; the routes' own stand."""
 
     def __init__(self, app: ASGIApp, https_only: bool) -> None:
         self._app = app
-        self._https_only = https_only
+        self._headers = list((_SECURITY_HEADERS | (_HTTPS_ONLY if https_only else {})).items())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,20 +53,15 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._set(MutableHeaders(scope=message))
+                # Names are in lower case here (ASGI specification, "Response Start").
+                own = [name for name, _ in message["headers"]]
+                message["headers"] = [
+                    *message["headers"],
+                    *(header for header in self._headers if header[0] not in own),
+                ]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-    def _set(self, headers: MutableHeaders) -> None:
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-        # Answers name people: neither a proxy nor a browser's disk may keep them, unless a route says otherwise.
-        headers.setdefault("Cache-Control", "no-store")
-        if self._https_only:
-            headers["Strict-Transport-Security"] = f"max-age={_A_YEAR_S}"
 
 
 class Bounds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from uuid import uuid4
 
 import jwt
@@ -16,6 +16,7 @@ from services.runtime.tokens import (
     InvalidTokenError,
     Keys,
     Principal,
+    Verifier,
     cookie_name,
     credentials,
     issue,
@@ -72,6 +73,34 @@ def test_any_other_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidTokenError) as refusal:
         verify(token, KEYS)
     assert not token or token not in str(refusal.value)
+    verifier = Verifier(KEYS)
+    verifier.verify(signed())
+    for _ in range(2):
+        with pytest.raises(InvalidTokenError):
+            verifier.verify(token)
+
+
+def test_a_remembered_token_is_believed_no_longer_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier, token = Verifier(KEYS), signed(exp=datetime.now(UTC) + timedelta(minutes=1))
+    assert verifier.verify(token) == verifier.verify(token) == PRINCIPAL
+    later = datetime.now(UTC) + timedelta(minutes=5)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls.fromtimestamp(later.timestamp(), tz)
+
+    monkeypatch.setattr("services.runtime.tokens.datetime", Later)
+    monkeypatch.setattr("jwt.api_jwt.datetime", Later)
+    with pytest.raises(InvalidTokenError, match="expired"):
+        verifier.verify(token)
+
+
+def test_of_many_tokens_each_names_its_own_user() -> None:
+    verifier = Verifier(KEYS, remembered=2)
+    tokens = {user: signed(sub=str(user)) for user in (uuid4() for _ in range(5))}
+    for _ in range(2):
+        assert [verifier.verify(token).user_id for token in tokens.values()] == list(tokens)
 
 
 @pytest.mark.parametrize("missing", ["exp", "iat", "sub", "org", "role", "email", "aud", "iss"])
