@@ -19,6 +19,7 @@ from statistics import quantiles
 from time import perf_counter
 from urllib.parse import urlsplit
 
+import uvloop
 from rich.console import Console
 
 from benchmarks.service import full_size_problem
@@ -30,7 +31,7 @@ PROGRESS_PER_S, PROGRESS_S = 500, 20
 # Jobs whose progress is asked for in turn.
 _JOBS = 20
 _CONNECTIONS = 32
-_WARM_UP_S = 2.0
+_WARM_UP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _run(load: Load) -> list[float]:
 
 
 def _client(load: Load) -> list[float]:
-    return asyncio.run(_send(load))
+    return uvloop.run(_send(load))
 
 
 async def _send(load: Load) -> list[float]:
