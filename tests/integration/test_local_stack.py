@@ -337,8 +337,9 @@ def test_postgres_never_runs_as_root_even_below_a_folder_closed_to_others(folder
 
 def test_a_program_that_does_not_exist_is_named(folder: Path) -> None:
     process = ChildProcess(name="nothing", command=["/no/such/program"], log_file=folder / "log")
-    process.start()
     with pytest.raises(ProcessFailedError, match=r"(?s)exit code 127.*/no/such/program"):
+        # Whichever of the two sees it first.
+        process.start()
         process.wait_until(never_ready, within=timedelta(seconds=10))
 
 

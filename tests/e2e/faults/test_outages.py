@@ -124,18 +124,20 @@ def test_a_job_that_nobody_can_claim_while_the_database_is_down_is_claimed_when_
     job = cluster.search()
     cluster.checkpoint(job)
     cluster.take_down(*SOLVERS, politely=True)
-    assert cluster.attempts(job) == ["released"], "it waits to be claimed"
+    # One that is still there may take over what the other has released, before it leaves, too.
+    released = cluster.attempts(job)
+    assert set(released) == {"released"}, "it waits to be claimed"
     before = {name: len(cluster.system.log_lines(name)) for name in SOLVERS}
     with cluster.without("postgres", kill=True):
         for name in SOLVERS:
             cluster.start(name)
         for name in SOLVERS:
             _await_log(cluster, "background_loop_waits", name, since=before[name], loop="slot_1")
-    cluster.begun(job, attempts=2)
+    cluster.begun(job, attempts=len(released) + 1)
     cluster.stop(job)
     ended, *_ = cluster.settle([job], "stopped")
     assert ended["variants"], "the best is kept"
-    assert cluster.attempts(job) == ["released", "stopped"]
+    assert cluster.attempts(job) == [*released, "stopped"]
 
 
 def test_a_result_that_arrives_while_the_database_is_down_is_stored_when_it_is_back(cluster: Cluster) -> None:
