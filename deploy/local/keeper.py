@@ -113,6 +113,7 @@ def send(pids: list[int], number: int) -> None:
 
 def execute(options: argparse.Namespace) -> None:
     """Turns this process into the server; returns only by raising `OSError`."""
+    os.nice(options.nice)
     if options.uid is not None:
         become(options.uid, options.gid, search_folders=options.search_folders)
     if options.parent is not None and IS_LINUX:
@@ -183,6 +184,7 @@ def main() -> int:
     parser.add_argument("--uid", type=int)
     parser.add_argument("--gid", type=int)
     parser.add_argument("--search-folders", action="store_true")
+    parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--stop-signal", type=int, default=signal.SIGTERM)
     parser.add_argument("--grace", type=float, default=10.0)
     parser.add_argument("command", nargs="+")

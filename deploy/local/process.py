@@ -40,7 +40,8 @@ class ChildProcess:
     """One program, run as often as it is started, with everything it prints appended to `log_file`.
 
     It ends with the Python process that started it, however that one ends, unless `stays` is set. A SIGINT from the
-    terminal does not reach it: whoever started it decides the order in which things stop.
+    terminal does not reach it: whoever started it decides the order in which things stop. `nice` (0 to 19) is how much
+    it gives way to others.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ChildProcess:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: timedelta = timedelta(seconds=10)
     stays: bool = False
+    nice: int = 0
     _keeper: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
     _server: psutil.Process | None = field(default=None, init=False, repr=False)
     _exit_code: int | None = field(default=None, init=False, repr=False)
@@ -98,6 +100,7 @@ class ChildProcess:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         arguments = [sys.executable, "-I", "-S", str(KEEPER)]
         arguments += ["--stop-signal", str(int(self.stop_signal)), "--grace", str(self.stop_within.total_seconds())]
+        arguments += ["--nice", str(self.nice)]
         if self.run_as is not None:
             arguments += ["--uid", str(self.run_as.uid), "--gid", str(self.run_as.gid)]
             arguments += ["--search-folders"] if self.run_as.search_folders else []

@@ -56,6 +56,8 @@ class ServiceProcess:
             },
             stop_within=timedelta(seconds=20),
             stays=stays,
+            # All share one machine: whoever waits for an answer comes before what works through a queue.
+            nice=0 if name in ("api", "progress") else 5,
         )
 
     @property

@@ -29,6 +29,7 @@ from services.runtime.tracing import HEADER, span
 log = structlog.get_logger(__name__)
 
 _MEASURE_EVERY_S = 5.0
+_GATHER_S = 0.02
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -165,3 +166,6 @@ class Relay:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+        if self._news.is_set():
+            # Where there is one there are often more: one transaction then publishes them all.
+            await sleep_unless(stop, _GATHER_S)

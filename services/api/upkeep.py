@@ -25,7 +25,8 @@ from schemas.tables import idempotency_keys, job_controls, job_states, jobs, out
 from schemas.topics import BY_NAME
 from services.api.metrics import CONTROLS_REPUBLISHED, REPUBLISHED
 from services.api.store.forgetting import forget_sign_ins
-from services.api.store.jobs import control_event, put, request_event_id
+from services.api.store.jobs import control_event, request_event_id
+from services.api.store.outbox import put
 from services.runtime.outage import is_world_away, sleep_unless
 
 log = structlog.get_logger(__name__)

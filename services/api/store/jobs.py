@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import Row, Select, func, or_, select, tuple_
+from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from schemas.events.base import Event
-from schemas.events.cloudevents import encode
 from schemas.events.job import ControlAction, JobControl, JobRequested, ProblemReference, SolveOptions
 from schemas.fold import JobState, JobStatus
 from schemas.tables import (
@@ -25,19 +23,17 @@ from schemas.tables import (
     job_controls,
     job_states,
     jobs,
-    outbox,
     timetable_variants,
     timetables,
 )
 from services.api.cursors import Position
 from services.api.reading import ReadProblem
 from services.api.store.limits import Allowance, admit
+from services.api.store.outbox import PUT, put
 from services.api.store.problems import add_problem, reference
 from services.runtime.faults import fault_point
-from services.runtime.message_spans import creating
 from services.runtime.tokens import Principal
 
-SOURCE = "/horarium/api"
 # Names for event ids that are a function of the job: the same event written twice is one event.
 _EVENT_IDS = UUID("b7f2f7f0-6a0e-4d0e-9a55-0c8a4c1d7a11")
 
@@ -128,52 +124,37 @@ class Jobs:
                 earlier = await _claim_key(connection, caller.organization_id, wanted, job_id)
                 if earlier is not None:
                     return Accepted(earlier, allowance=None)
-            number, allowance = await admit(connection, caller.organization_id)
             if wanted.options.base_job_id is not None:
                 wanted = await _with_base(connection, caller.organization_id, wanted)
-            event = await self._event(connection, caller, wanted, job_id)
-            await connection.execute(
-                insert(jobs).values(
-                    id=job_id,
-                    organization_id=caller.organization_id,
-                    problem_id=event.problem_ref.problem_id if event.problem_ref else None,
-                    problem_sha256=event.problem_ref.sha256 if event.problem_ref else None,
-                    options=wanted.options.model_dump(mode="json"),
-                    priority=wanted.priority,
-                    source="api",
-                    requested_by=event.requested_by,
-                    correlation_id=wanted.correlation_id,
-                    accepted_number=number,
-                    maybe_open=True,
-                    # In the order of the numbers: now() is when the transaction began to wait for its turn.
-                    created_at=func.clock_timestamp(),
-                )
+            # All that can be known without it comes before the organisation's lock, so that others wait less.
+            known = await _known(connection, caller, wanted)
+            number, allowance = await admit(connection, caller.organization_id)
+            problem_ref = known or await _added(connection, caller, wanted)
+            event = JobRequested(
+                event_id=request_event_id(job_id),
+                job_id=job_id,
+                correlation_id=wanted.correlation_id,
+                organization_id=caller.organization_id,
+                requested_by=caller.email[:200],
+                priority=wanted.priority,
+                options=wanted.options,
+                problem_ref=problem_ref,
             )
-            await put(connection, event)
+            job = {
+                "id": job_id,
+                "organization_id": caller.organization_id,
+                "problem_id": problem_ref.problem_id,
+                "problem_sha256": problem_ref.sha256,
+                "options": wanted.options.model_dump(mode="json"),
+                "priority": wanted.priority,
+                "requested_by": event.requested_by,
+                "correlation_id": wanted.correlation_id,
+                "accepted_number": number,
+            }
+            await put(connection, event, _PUT_WITH_JOB, {f"new_{name}": value for name, value in job.items()})
         fault_point("api.committed")
         self._on_written()
         return Accepted(job_id, allowance)
-
-    async def _event(
-        self, connection: AsyncConnection, caller: Principal, wanted: Wanted, job_id: UUID
-    ) -> JobRequested:
-        problem_id = wanted.problem
-        if isinstance(problem_id, ReadProblem):
-            stored, _ = await add_problem(connection, caller, problem_id, None)
-            problem_id = stored.id
-        found = None if problem_id is None else await reference(connection, caller.organization_id, problem_id)
-        if found is None:
-            raise UnknownProblemError
-        return JobRequested(
-            event_id=request_event_id(job_id),
-            job_id=job_id,
-            correlation_id=wanted.correlation_id,
-            organization_id=caller.organization_id,
-            requested_by=caller.email[:200],
-            priority=wanted.priority,
-            options=wanted.options,
-            problem_ref=ProblemReference(problem_id=found.problem_id, sha256=found.sha256),
-        )
 
     async def control(
         self, caller: Principal, job_id: UUID, action: ControlAction, correlation_id: str
@@ -305,22 +286,40 @@ async def _with_base(connection: AsyncConnection, organization_id: UUID, wanted:
     )
 
 
-async def put(connection: AsyncConnection, event: Event) -> None:
-    """Into the outbox, unless the very same event waits there already."""
-    with creating(event.TOPIC, job_id=str(event.job_id)) as traceparent:
-        message = encode(event, source=SOURCE, traceparent=traceparent)
-        await connection.execute(
-            insert(outbox)
-            .values(
-                event_id=event.event_id,
-                job_id=event.job_id,
-                topic=message.topic,
-                key=message.key,
-                value=message.value,
-                headers=dict(message.headers),
-            )
-            .on_conflict_do_nothing(index_elements=["event_id"])
-        )
+async def _known(connection: AsyncConnection, caller: Principal, wanted: Wanted) -> ProblemReference | None:
+    """The stored problem that is wanted; None if it came with the request. Raises UnknownProblemError."""
+    if isinstance(wanted.problem, ReadProblem):
+        return None
+    found = None if wanted.problem is None else await reference(connection, caller.organization_id, wanted.problem)
+    if found is None:
+        raise UnknownProblemError
+    return ProblemReference(problem_id=found.problem_id, sha256=found.sha256)
+
+
+async def _added(connection: AsyncConnection, caller: Principal, wanted: Wanted) -> ProblemReference:
+    """The problem that came with the request, stored."""
+    if not isinstance(wanted.problem, ReadProblem):
+        raise UnknownProblemError
+    stored, _ = await add_problem(connection, caller, wanted.problem, None)
+    found = await reference(connection, caller.organization_id, stored.id)
+    if found is None:
+        raise UnknownProblemError
+    return ProblemReference(problem_id=found.problem_id, sha256=found.sha256)
+
+
+_JOB_COLUMNS = (
+    *("id", "organization_id", "problem_id", "problem_sha256", "options", "priority"),
+    *("requested_by", "correlation_id", "accepted_number"),
+)
+_NEW_JOB = insert(jobs).values(
+    source="api",
+    maybe_open=True,
+    # In the order of the numbers: now() is when the transaction began to wait for its turn.
+    created_at=func.clock_timestamp(),
+    **{name: bindparam(f"new_{name}") for name in _JOB_COLUMNS},
+)
+# The job's row and its event in one statement, built once: both are written with every generate request.
+_PUT_WITH_JOB = PUT.add_cte(_NEW_JOB.cte("new_job"))
 
 
 def _of(organization_id: UUID) -> Select[Any]:

@@ -18,7 +18,21 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, Row, Select, cast, exists, extract, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    cast,
+    exists,
+    extract,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from schemas.fold import TERMINAL_STATUSES
@@ -101,9 +115,9 @@ class Organizations:
             ).one_or_none()
             if row is None:
                 return None
-            oldest = await _oldest_in_window(connection, organization_id)
+            standing = (await connection.execute(_STANDING, {"organization": organization_id})).one()
             counts = (await connection.execute(_usage(organization_id))).one()
-        used = 0 if oldest is None else row.accepted_jobs - oldest.accepted_number + 1
+        used = 0 if standing.oldest is None else row.accepted_jobs - standing.oldest + 1
         return row.name, _limits(row), Usage(used, counts.running, counts.open, counts.bytes, counts.users)
 
 
@@ -113,17 +127,18 @@ async def admit(connection: AsyncConnection, organization_id: UUID) -> tuple[int
     Raises LimitReachedError or UnknownOrganizationError. Other requests of the organisation wait until the transaction
     ends; if it does not commit, the job has not counted.
     """
-    row = await _locked(connection, organization_id)
-    oldest = await _oldest_in_window(connection, organization_id)
-    used = 0 if oldest is None else row.accepted_jobs - oldest.accepted_number + 1
+    row = (await connection.execute(_COUNT_ONE_MORE, {"organization": organization_id})).one_or_none()
+    if row is None:
+        raise UnknownOrganizationError
+    # Another statement, so that it sees what those had written who were waited for.
+    standing = (await connection.execute(_STANDING, {"organization": organization_id})).one()
+    number, oldest = row.accepted_jobs, standing.oldest
+    used = 0 if oldest is None else number - oldest
     if used >= row.generate_per_hour:
         await _refuse_this_hour(connection, row)
-    await _require_open(connection, row)
-    number = row.accepted_jobs + 1
-    await connection.execute(
-        update(organizations).where(organizations.c.id == organization_id).values(accepted_jobs=number)
-    )
-    reset_s = math.ceil(WINDOW.total_seconds() if oldest is None else oldest.reset_s)
+    if standing.maybe_open >= row.max_open_jobs:
+        await _require_open(connection, row)
+    reset_s = math.ceil(WINDOW.total_seconds() if oldest is None else standing.reset_s)
     return number, Allowance(row.generate_per_hour, row.generate_per_hour - used - 1, max(1, reset_s))
 
 
@@ -159,21 +174,6 @@ async def _locked(connection: AsyncConnection, organization_id: UUID) -> Row[tup
     return row
 
 
-async def _oldest_in_window(connection: AsyncConnection, organization_id: UUID) -> Row[tuple[object, ...]] | None:
-    # The clock and not now(): the transaction may have waited for the lock since it began.
-    query = (
-        select(jobs.c.accepted_number, _expires_in_s().label("reset_s"))
-        .where(
-            jobs.c.organization_id == organization_id,
-            jobs.c.accepted_number.is_not(None),
-            jobs.c.created_at > func.clock_timestamp() - WINDOW,
-        )
-        .order_by(jobs.c.created_at, jobs.c.id)
-        .limit(1)
-    )
-    return (await connection.execute(query)).one_or_none()
-
-
 async def _refuse_this_hour(connection: AsyncConnection, row: Row[tuple[object, ...]]) -> None:
     wait_s: float | None = WINDOW.total_seconds()
     if row.generate_per_hour > 0:
@@ -181,7 +181,8 @@ async def _refuse_this_hour(connection: AsyncConnection, row: Row[tuple[object, 
         wait_s = await connection.scalar(
             select(_expires_in_s()).where(
                 jobs.c.organization_id == row.id,
-                jobs.c.accepted_number == row.accepted_jobs - row.generate_per_hour + 1,
+                # The row counts this request already.
+                jobs.c.accepted_number == row.accepted_jobs - row.generate_per_hour,
             )
         )
     retry_s = max(1, math.ceil(wait_s or 1))
@@ -195,13 +196,12 @@ async def _refuse_this_hour(connection: AsyncConnection, row: Row[tuple[object, 
 
 
 async def _require_open(connection: AsyncConnection, row: Row[tuple[object, ...]]) -> None:
-    marked = select(func.count()).select_from(jobs).where(jobs.c.organization_id == row.id, jobs.c.maybe_open)
-    if (await connection.scalar(marked) or 0) < row.max_open_jobs:
-        return
+    """Look which jobs have ended; raise LimitReachedError if that leaves no room for another one."""
     await connection.execute(
         update(jobs).where(jobs.c.organization_id == row.id, jobs.c.maybe_open, _ended()).values(maybe_open=False)
     )
-    if (await connection.scalar(marked) or 0) >= row.max_open_jobs:
+    marked = await connection.scalar(select(_marked()), {"organization": row.id})
+    if (marked or 0) >= row.max_open_jobs:
         raise LimitReachedError(
             "too_many_open_jobs",
             f"The organisation has {row.max_open_jobs} jobs that have not ended, as many as it may. Wait, or cancel"
@@ -220,6 +220,45 @@ def _ended() -> ColumnElement[bool]:
 
 def _expires_in_s() -> ColumnElement[float]:
     return cast(extract("epoch", jobs.c.created_at + WINDOW - func.clock_timestamp()), Float)
+
+
+def _marked() -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(jobs)
+        .where(jobs.c.organization_id == bindparam("organization"), jobs.c.maybe_open)
+        .scalar_subquery()
+    )
+
+
+def _standing() -> Select[Any]:
+    # The clock and not now(): the transaction may have waited for the lock since it began.
+    oldest = (
+        select(jobs.c.accepted_number.label("number"), _expires_in_s().label("reset_s"))
+        .where(
+            jobs.c.organization_id == bindparam("organization"),
+            jobs.c.accepted_number.is_not(None),
+            jobs.c.created_at > func.clock_timestamp() - WINDOW,
+        )
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .limit(1)
+        .subquery()
+    )
+    always = select(_marked().label("maybe_open")).subquery()
+    return select(always.c.maybe_open, oldest.c.number.label("oldest"), oldest.c.reset_s).select_from(
+        always.outerjoin(oldest, true())
+    )
+
+
+# Built once: they are asked with every generate request.
+# It locks the row, no stronger than it must: rows that refer to the organisation are still written meanwhile.
+_COUNT_ONE_MORE = (
+    update(organizations)
+    .where(organizations.c.id == bindparam("organization"))
+    .values(accepted_jobs=organizations.c.accepted_jobs + 1)
+    .returning(*organizations.c)
+)
+_STANDING = _standing()
 
 
 def _usage(organization_id: UUID) -> Select[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, delete, exists, select, tuple_
+from sqlalchemy import Row, Select, bindparam, delete, exists, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -145,14 +145,16 @@ async def add_problem(
 
 async def reference(connection: AsyncConnection, organization_id: UUID, problem_id: UUID) -> Reference | None:
     """A problem's reference, kept from deletion until the transaction ends. Never touches its content."""
-    row = (
-        await connection.execute(
-            select(problems.c.id, problems.c.sha256)
-            .where(problems.c.id == problem_id, problems.c.organization_id == organization_id)
-            .with_for_update(read=True, key_share=True)
-        )
-    ).one_or_none()
+    named = {"problem": problem_id, "organization": organization_id}
+    row = (await connection.execute(_REFERENCE, named)).one_or_none()
     return None if row is None else Reference(row.id, row.sha256)
+
+
+_REFERENCE = (
+    select(problems.c.id, problems.c.sha256)
+    .where(problems.c.id == bindparam("problem"), problems.c.organization_id == bindparam("organization"))
+    .with_for_update(read=True, key_share=True)
+)
 
 
 def _of(organization_id: UUID) -> Select[tuple[object, ...]]:
