@@ -73,7 +73,7 @@ class Uploads:
                     if sink.add(chunk):
                         self._reserve(sink, whose)
                         await asyncio.to_thread(sink.write)
-            yield await asyncio.to_thread(sink.body)
+            yield sink.body() if sink.file is None else await asyncio.to_thread(sink.body)
         except TimeoutError as error:
             raise Refusal(
                 HTTPStatus.REQUEST_TIMEOUT,
@@ -124,7 +124,7 @@ class _Sink:
             self._buffer.clear()
 
     def body(self) -> Body:
-        """The whole body. Blocks."""
+        """The whole body. Blocks if there is a file."""
         self.write()
         content = bytes(self._buffer) if self.file is None else Path(self.file.name)
         return Body(content, self.size, self._hash.hexdigest())
