@@ -337,10 +337,14 @@ def test_postgres_never_runs_as_root_even_below_a_folder_closed_to_others(folder
 
 def test_a_program_that_does_not_exist_is_named(folder: Path) -> None:
     process = ChildProcess(name="nothing", command=["/no/such/program"], log_file=folder / "log")
-    with pytest.raises(ProcessFailedError, match=r"(?s)exit code 127.*/no/such/program"):
+
+    def come_up() -> None:
         # Whichever of the two sees it first.
         process.start()
         process.wait_until(never_ready, within=timedelta(seconds=10))
+
+    with pytest.raises(ProcessFailedError, match=r"(?s)exit code 127.*/no/such/program"):
+        come_up()
 
 
 def never_ready() -> None:
