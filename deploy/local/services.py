@@ -35,7 +35,14 @@ class ServiceProcess:
     """One service as a process of its own, with everything it prints in `FOLDER/NAME.log`."""
 
     def __init__(
-        self, name: str, folder: Path, environment: Mapping[str, str], *, port: int | None = None, stays: bool = False
+        self,
+        name: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        port: int | None = None,
+        stays: bool = False,
+        nice: int = 0,
     ) -> None:
         """`name` is a service, or a service and a number ("solver-2") for a further replica."""
         if port is not None and not is_free(port):
@@ -56,8 +63,7 @@ class ServiceProcess:
             },
             stop_within=timedelta(seconds=20),
             stays=stays,
-            # All share one machine: whoever waits for an answer comes before what works through a queue.
-            nice=0 if name in ("api", "progress") else 5,
+            nice=nice,
         )
 
     @property
@@ -83,7 +89,9 @@ class ServiceProcess:
 
 
 class LocalServices:
-    """All four services over the addresses of a stack. `solvers` says how many solver replicas."""
+    """All four services over the addresses of a stack. `solvers` says how many solver replicas, `queue_nice` how much
+    those that work through a queue give way to those that people wait for (0 to 19).
+    """
 
     def __init__(
         self,
@@ -95,6 +103,7 @@ class LocalServices:
         progress_port: int | None = None,
         environment: Mapping[str, str] | None = None,
         stays: bool = False,
+        queue_nice: int = 0,
     ) -> None:
         self.folder = folder.resolve()
         logs = self.folder / "logs"
@@ -111,9 +120,10 @@ class LocalServices:
         self.api = ServiceProcess(
             "api", logs, {**shared, "PROGRESS_BASE_URL": self.progress.url}, port=web_port, stays=stays
         )
-        self.persister = ServiceProcess("persister", logs, shared, stays=stays)
+        self.persister = ServiceProcess("persister", logs, shared, stays=stays, nice=queue_nice)
         self.solvers = [
-            ServiceProcess("solver" if n == 0 else f"solver-{n + 1}", logs, shared, stays=stays) for n in range(solvers)
+            ServiceProcess("solver" if n == 0 else f"solver-{n + 1}", logs, shared, stays=stays, nice=queue_nice)
+            for n in range(solvers)
         ]
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from time import monotonic
 
 from services.runtime import tracing
@@ -29,3 +30,8 @@ def test_a_collector_that_never_answers_holds_up_neither_the_work_nor_the_end() 
         assert monotonic() - began - worked_s < 5, "the last spans are not waited for"
         with tracing.span("after the end", parent=GIVEN):
             assert tracing.traceparent() == GIVEN
+    # What was given up goes on trying behind our back; it must not do so in other tests.
+    for left in threading.enumerate():
+        if left.name in ("OtelBatchSpanRecordProcessor", "last_spans"):
+            left.join(timeout=120)
+            assert not left.is_alive(), left.name
