@@ -26,7 +26,10 @@ GUARDED = sorted((route, role) for route, role in ROUTES.items() if role is not 
 IDS = ("{job_id}", "{problem_id}", "{user_id}", "{token_id}")
 NO_IDS = {"number": "1", "name": "problem.xlsx"}
 # A route whose body is read before the thing is looked for needs one that is right.
-BODIES: dict[tuple[str, str], dict[str, object]] = {("PATCH", "/api/users/{user_id}"): {"role": "viewer"}}
+BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("PATCH", "/api/users/{user_id}"): {"role": "viewer"},
+    ("POST", "/api/timetables/{job_id}/variants/{number}/moves/evaluate"): {"class": "c1", "time": "mon"},
+}
 
 
 def concrete(path: str, ids: dict[str, str]) -> str:
