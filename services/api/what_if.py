@@ -22,7 +22,7 @@ import structlog
 from services.api.metrics import WHAT_IF_SECONDS
 from services.api.refusals import invalid_body, unavailable
 from services.api.turns import Turns
-from services.api.what_if_child import LENGTH, Content, Question, Reply
+from services.api.what_if_messages import LENGTH, Content, Question, Reply
 from services.api.work import over_share, too_complex
 
 log = structlog.get_logger(__name__)

@@ -1,6 +1,6 @@
 """The child process that answers what-if questions: it keeps the timetables asked about last ready.
 
-Owns what is kept, and the frames on its pipes: a length and a pickle, both ways. Only `services.api.what_if` starts it
+Owns what is kept. Only `services.api.what_if` starts it
 and talks to it. It knows no database and no network, and ends when its standard input does.
 """
 
@@ -10,55 +10,21 @@ import gc
 import os
 import pickle
 import resource
-import struct
 import sys
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from schemas.problem.findings import InvalidInputError
-from schemas.problem.read import ProblemFormat, parse_problem
+from schemas.problem.read import parse_problem
 from schemas.timetable import Timetable
 from schemas.whatif.alternatives import alternatives
-from schemas.whatif.answers import Move
 from schemas.whatif.board import Board
 from schemas.whatif.evaluate import evaluate
 from services.api.rendering import decompressed
+from services.api.what_if_messages import LENGTH, Question, Reply
 
 # Timetables that are kept: 45 MB each for a university of 19,000 students.
 MAX_BOARDS = 4
-LENGTH = struct.Struct("!Q")
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A problem and a timetable as they are stored."""
-
-    problem_format: ProblemFormat
-    problem_zstd: bytes
-    timetable_zstd: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """About the timetable `key`: a move, or the `limit` best places of a class; `content` if it is not ready."""
-
-    key: str
-    move: Move | None = None
-    class_id: str = ""
-    limit: int = 0
-    content: Content | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """`answer` is JSON. Without it: `invalid` says what is wrong with the question, `too_large` that the timetable does
-    not fit into memory, neither that the content has to be sent along.
-    """
-
-    answer: bytes | None = None
-    invalid: InvalidInputError | None = None
-    too_large: bool = False
 
 
 class Boards:

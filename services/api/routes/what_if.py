@@ -18,13 +18,14 @@ from schemas.whatif.answers import Alternatives, Evaluation
 from services.api.access import Access
 from services.api.bodies import MoveRequest
 from services.api.refusals import Refusal, invalid_body, not_found
-from services.api.routes.documented import json_body, refusals
+from services.api.routes.documented import json_body
 from services.api.routes.requests import read_json
 from services.api.routes.timetables import PREFIX
 from services.api.store.results import Results
 from services.api.uploads import Uploads
 from services.api.what_if import WhatIf
-from services.api.what_if_child import Content, Question
+from services.api.what_if_messages import Content, Question
+from services.runtime.contract import refusals
 from services.runtime.tokens import Principal
 
 Number = Annotated[int, Path(ge=1, le=1000)]

@@ -18,7 +18,8 @@ from schemas.timetable import Timetable
 from schemas.whatif.answers import Move
 from services.api.refusals import Refusal
 from services.api.what_if import WhatIf
-from services.api.what_if_child import MAX_BOARDS, Boards, Content, Question
+from services.api.what_if_child import MAX_BOARDS, Boards
+from services.api.what_if_messages import Content, Question
 from tests.unit.schemas.building import a_problem, a_timetable, one_class_courses
 
 OURS = uuid4()
