@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from horarium.commands.accounts import organization_limits, user_disable, user_enable, user_list, user_token
+from horarium.commands.alternatives import alternatives
 from horarium.commands.cleanup import cleanup
 from horarium.commands.compare import compare
 from horarium.commands.convert import convert
@@ -37,6 +38,7 @@ app.add_typer(organization, name="organization")
 app.command()(solve)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(alternatives)
 app.command()(convert)
 app.command(name="generate-university")(generate_university)
 app.command()(warmup)

@@ -274,16 +274,17 @@ def violation_count(reading: Reading, distribution: Distribution) -> int:
     """By how much the placed classes violate one distribution: pairs, or the excess of the whole set."""
     if distribution.type in PAIR_RULES:
         return sum(1 for _ in _violating_pairs(reading, distribution))
-    return SET_RULES[distribution.type](reading, _members(reading, distribution), distribution.parameters)
+    return SET_RULES[distribution.type](reading, members_of(reading, distribution), distribution.parameters)
 
 
-def _members(reading: Reading, distribution: Distribution) -> list[Placed]:
+def members_of(reading: Reading, distribution: Distribution) -> list[Placed]:
+    """The placed classes of a distribution, in its order."""
     return [reading.placed[name] for name in distribution.classes if name in reading.placed]
 
 
 def _violating_pairs(reading: Reading, distribution: Distribution) -> Iterator[tuple[Placed, Placed]]:
     rule = PAIR_RULES[distribution.type]
-    for a, b in combinations(_members(reading, distribution), 2):
+    for a, b in combinations(members_of(reading, distribution), 2):
         if rule(reading, a, b, distribution.parameters):
             yield a, b
 
@@ -291,7 +292,7 @@ def _violating_pairs(reading: Reading, distribution: Distribution) -> Iterator[t
 def _count_pairs(reading: Reading, tally: Tally, distribution: Distribution) -> None:
     if distribution.required:
         for a, b in _violating_pairs(reading, distribution):
-            tally.violate(distribution.type.value, partial(_pair_violation, reading, distribution, a, b))
+            tally.violate(distribution.type.value, partial(pair_violation, reading, distribution, a, b))
     else:
         _charge(reading, tally, distribution, (distribution.penalty or 0) * violation_count(reading, distribution))
 
@@ -300,7 +301,7 @@ def _count_set(reading: Reading, tally: Tally, distribution: Distribution) -> No
     excess = violation_count(reading, distribution)
     if distribution.required:
         if excess:
-            tally.violate(distribution.type.value, partial(_set_violation, distribution, excess), excess)
+            tally.violate(distribution.type.value, partial(set_violation, distribution, excess), excess)
         return
     cost = (distribution.penalty or 0) * excess
     if distribution.type in AVERAGED_OVER_WEEKS:
@@ -312,12 +313,14 @@ def _charge(reading: Reading, tally: Tally, distribution: Distribution, cost: in
     tally.charge(distribution.type.value, reading.problem.weights.distribution * cost)
 
 
-def _pair_violation(reading: Reading, distribution: Distribution, a: Placed, b: Placed) -> Violation:
+def pair_violation(reading: Reading, distribution: Distribution, a: Placed, b: Placed) -> Violation:
+    """Two classes that violate a required distribution of pairs."""
     message = f"{_name(distribution)} does not hold for {reading.place_and_time(a)} and {reading.place_and_time(b)}."
     return Violation(distribution.type.value, (a.id, b.id), message, when=reading.when(a))
 
 
-def _set_violation(distribution: Distribution, excess: int) -> Violation:
+def set_violation(distribution: Distribution, excess: int) -> Violation:
+    """A list of classes that violates a required distribution of the whole set."""
     shown = ", ".join(distribution.classes[:6]) + (", ..." if len(distribution.classes) > 6 else "")
     message = f"{_name(distribution)} does not hold for {shown}: {excess} {_EXCESS[distribution.type]}."
     return Violation(distribution.type.value, tuple(distribution.classes[:50]), message)

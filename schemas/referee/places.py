@@ -19,15 +19,17 @@ def unplaced_classes(reading: Reading, tally: Tally) -> None:
         placed = reading.placed.get(name)
         if placed is None:
             tally.violate("unplaced", partial(Violation, "unplaced", (name,), f"Class {name!r} has no time."))
-        elif placed.room is None and _needs_room(section.cls):
-            tally.violate("unplaced", partial(_without_room, reading, placed))
+        elif placed.room is None and needs_room(section.cls):
+            tally.violate("unplaced", partial(without_room, reading, placed))
 
 
-def _needs_room(cls: Class) -> bool:
+def needs_room(cls: Class) -> bool:
+    """True if the class is to have a room at all."""
     return cls.rooms is not None or cls.room_needs is not None
 
 
-def _without_room(reading: Reading, placed: Placed) -> Violation:
+def without_room(reading: Reading, placed: Placed) -> Violation:
+    """A class with a time that lacks the room it needs."""
     when = reading.when(placed)
     message = f"Class {placed.id!r} needs a room and has none ({when})."
     return Violation("unplaced", (placed.id,), message, when=when)
@@ -41,7 +43,7 @@ def room_conflict(reading: Reading, tally: Tally) -> None:
             by_room.setdefault(placed.room.id, []).append(placed)
     for members in by_room.values():
         for a, b in _overlapping_pairs(members):
-            tally.violate("room_conflict", partial(_two_in_a_room, reading, a, b))
+            tally.violate("room_conflict", partial(two_in_a_room, reading, a, b))
 
 
 def _overlapping_pairs(members: Sequence[Placed]) -> Iterator[tuple[Placed, Placed]]:
@@ -54,7 +56,8 @@ def _overlapping_pairs(members: Sequence[Placed]) -> Iterator[tuple[Placed, Plac
                 yield earlier, later
 
 
-def _two_in_a_room(reading: Reading, a: Placed, b: Placed) -> Violation:
+def two_in_a_room(reading: Reading, a: Placed, b: Placed) -> Violation:
+    """Two classes that overlap in one room."""
     room = "" if a.room is None else a.room.id
     message = f"Room {room!r} holds {a.id!r} ({reading.when(a)}) and {b.id!r} ({reading.when(b)}) at once."
     return Violation("room_conflict", (a.id, b.id), message, where=room, when=reading.when(a))
@@ -64,18 +67,20 @@ def room_unavailable(reading: Reading, tally: Tally) -> None:
     """No class is in a room while the room is unavailable; each class counts once."""
     blocked = {room.id: [Stretch.of(b) for b in room.unavailable] for room in reading.problem.rooms if room.unavailable}
     for placed in reading.placed.values():
-        if placed.room is not None and _is_during(placed, blocked.get(placed.room.id, ())):
-            tally.violate("room_unavailable", partial(_in_a_closed_room, reading, placed, placed.room))
+        if placed.room is not None and is_during(placed, blocked.get(placed.room.id, ())):
+            tally.violate("room_unavailable", partial(in_a_closed_room, reading, placed, placed.room))
 
 
-def _is_during(placed: Placed, stretches: Sequence[Stretch]) -> bool:
+def is_during(placed: Placed, stretches: Sequence[Stretch]) -> bool:
+    """True if a class shares a slot with one of the stretches."""
     return any(
         placed.start < s.end and s.start < placed.end and placed.days & s.days and placed.weeks & s.weeks
         for s in stretches
     )
 
 
-def _in_a_closed_room(reading: Reading, placed: Placed, room: Room) -> Violation:
+def in_a_closed_room(reading: Reading, placed: Placed, room: Room) -> Violation:
+    """A class in a room that is unavailable then."""
     when = reading.when(placed)
     message = f"Class {placed.id!r} is in room {room.id!r} ({when}) while the room is unavailable."
     return Violation("room_unavailable", (placed.id,), message, where=room.id, when=when)
@@ -122,10 +127,11 @@ def _count_clash(
     pair = (a.id, b.id) if a.id <= b.id else (b.id, a.id)
     if pair not in counted:
         counted.add(pair)
-        tally.violate("class_conflict", partial(_unattendable, reading, a, b, whose))
+        tally.violate("class_conflict", partial(unattendable_violation, reading, a, b, whose))
 
 
-def _unattendable(reading: Reading, a: Placed, b: Placed, whose: str) -> Violation:
+def unattendable_violation(reading: Reading, a: Placed, b: Placed, whose: str) -> Violation:
+    """Two classes of an instructor or a curriculum that nobody can attend both of."""
     why = "overlap" if a.overlaps(b) else f"leave too little of the {reading.travel(a.room, b.room)} slots to walk"
     message = f"{reading.place_and_time(a)} and {reading.place_and_time(b)} of {whose} {why}."
     return Violation("class_conflict", (a.id, b.id), message, when=reading.when(a))
@@ -153,51 +159,53 @@ class Domains:
         """Counts rule `domain` once for a class's time and once for its room, and the parts `time` and `room`."""
         weights = self._reading.problem.weights
         for placed in self._reading.placed.values():
-            tally.charge("time", weights.time * (self._listed_times(placed.section.cls).get(placed.time.id) or 0))
+            tally.charge("time", weights.time * (self.listed_times(placed.section.cls).get(placed.time.id) or 0))
             if placed.room is not None:
-                tally.charge("room", weights.room * (self._room_penalty(placed.section.cls, placed.room) or 0))
-            for wrong in (self._wrong_time(placed), self._wrong_room(placed)):
+                tally.charge("room", weights.room * (self.room_penalty(placed.section.cls, placed.room) or 0))
+            for wrong in (self.wrong_time(placed), self.wrong_room(placed)):
                 if wrong is not None:
-                    tally.violate("domain", partial(self._violation, placed, wrong))
+                    tally.violate("domain", partial(self.violation, placed, wrong))
 
-    def _violation(self, placed: Placed, wrong: str) -> Violation:
+    def violation(self, placed: Placed, wrong: str) -> Violation:
+        """A class at a time or in a room that is none of its own; `wrong` says why."""
         when = self._reading.when(placed)
         where = None if placed.room is None else placed.room.id
         return Violation("domain", (placed.id,), f"Class {placed.id!r} {wrong}.", where=where, when=when)
 
-    def _listed_times(self, cls: Class) -> dict[str, int]:
+    def listed_times(self, cls: Class) -> dict[str, int]:
+        """The times listed for the class, and what each costs; not all of them need be allowed."""
         if cls.time_domain is not None:
             return self._time_domains[cls.time_domain]
         return {o.time: o.penalty for o in cls.times or ()}
 
-    def _wrong_time(self, placed: Placed) -> str | None:
+    def wrong_time(self, placed: Placed) -> str | None:
         """Why the class may not take its time, or None."""
         cls = placed.section.cls
-        if placed.time.id not in self._listed_times(cls):
+        if placed.time.id not in self.listed_times(cls):
             return f"is at time {placed.time.id!r} ({self._reading.when(placed)}), which is not among its times"
         pin = self._pins.get(cls.id)
         if pin is not None and pin.time is not None and pin.time != placed.time.id:
             return f"is pinned to time {pin.time!r}, and is at {placed.time.id!r}"
         for instructor in cls.instructors:
-            if _is_during(placed, self._absences[instructor]):
+            if is_during(placed, self._absences[instructor]):
                 return f"is at {self._reading.when(placed)}, while instructor {instructor!r} is unavailable"
         return None
 
-    def _wrong_room(self, placed: Placed) -> str | None:
+    def wrong_room(self, placed: Placed) -> str | None:
         """Why the class may not take its room, or None."""
         cls, room = placed.section.cls, placed.room
         if room is None:
             return None
-        if not _needs_room(cls):
+        if not needs_room(cls):
             return f"needs no room, and is in {room.id!r}"
-        if self._room_penalty(cls, room) is None:
+        if self.room_penalty(cls, room) is None:
             return f"is in room {room.id!r}, {self._unsuitable(cls, room)}"
         pin = self._pins.get(cls.id)
         if pin is not None and pin.room is not None and pin.room != room.id:
             return f"is pinned to room {pin.room!r}, and is in {room.id!r}"
         return None
 
-    def _room_penalty(self, cls: Class, room: Room) -> int | None:
+    def room_penalty(self, cls: Class, room: Room) -> int | None:
         """What the room costs this class; None if the class may not take it."""
         if cls.rooms is not None:
             return next((o.penalty for o in cls.rooms if o.room == room.id), None)

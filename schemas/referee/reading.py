@@ -89,7 +89,7 @@ class Reading:
             self.subparts_of_config.setdefault(section.config, set()).add(section.subpart)
         self._room_travel = {_pair(t.a, t.b): t.slots for t in problem.room_travel}
         self._building_travel = {_pair(t.a, t.b): t.slots for t in problem.building_travel}
-        self._longest_travel = max([0, *self._room_travel.values(), *self._building_travel.values()])
+        self.longest_travel = max([0, *self._room_travel.values(), *self._building_travel.values()])
         self.placed = self._read_placements(timetable)
         self.attended = self._read_attendances(timetable)
         self._read_lists(timetable)
@@ -180,14 +180,14 @@ class Reading:
         """Nobody can attend both: they meet, and overlap or leave too little time to walk."""
         if not a.meets(b):
             return False
-        walk = self.travel(a.room, b.room) if self._longest_travel else 0
+        walk = self.travel(a.room, b.room) if self.longest_travel else 0
         return a.start < b.end + walk and b.start < a.end + walk
 
     def unattendable_pairs(self, members: Sequence[Placed]) -> Iterator[tuple[Placed, Placed]]:
         """Every pair that nobody can attend both of, once."""
         by_start = sorted(members, key=lambda p: p.start)
         for n, earlier in enumerate(by_start):
-            reach = earlier.end + self._longest_travel
+            reach = earlier.end + self.longest_travel
             for later in by_start[n + 1 :]:
                 if later.start >= reach:
                     break

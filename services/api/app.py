@@ -35,6 +35,7 @@ from services.api.routes.tokens import token_routes
 from services.api.routes.users import user_routes
 from services.api.routes.variants import variant_routes
 from services.api.routes.web_support import web_support_routes
+from services.api.routes.what_if import what_if_routes
 from services.api.settings import ApiSettings
 from services.api.sign_in import SignIns
 from services.api.store.accounts import Accounts
@@ -48,6 +49,7 @@ from services.api.store.sessions import Sessions
 from services.api.store.tokens import ApiTokens
 from services.api.upkeep import Upkeep
 from services.api.uploads import Uploads
+from services.api.what_if import WhatIf
 from services.api.work import ChildProcesses
 from services.runtime.access import require_declared
 from services.runtime.background import running
@@ -99,6 +101,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         settings.work_timeout_s,
         settings.work_memory_mib,
     )
+    what_if = WhatIf(settings.what_if_memory_mib, settings.what_if_timeout_s, settings.work_share)
     problems, jobs, results = Problems(engine), Jobs(engine, relay.wake), Results(engine)
 
     @asynccontextmanager
@@ -112,6 +115,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         }
         async with running(loops):
             yield
+        await what_if.close()
         await engine.dispose()
 
     app = FastAPI(
@@ -134,6 +138,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.include_router(timetable_routes(access, jobs, Attempts(engine), results, uploads, children, links))
     app.include_router(variant_routes(access, results, children))
     app.include_router(comparison_routes(access, results, children))
+    app.include_router(what_if_routes(access, results, uploads, what_if))
     app.include_router(web_support_routes(access, jobs, results, children))
     app.include_router(page_routes(settings.progress_base_url))
     # Not the broker: while it is away, jobs are accepted all the same and wait in the outbox.

@@ -22,6 +22,7 @@ from schemas.problem.read import ProblemFormat, TableFormat
 from schemas.timetable import Score
 from schemas.variants.comparison import Comparison
 from schemas.variants.profiles import Profile
+from schemas.whatif.answers import Move
 from services.runtime.access import Role
 
 
@@ -146,6 +147,12 @@ class GenerateRequest(SolveOptions):
         if self.profiles and "variants" not in self.model_fields_set:
             options = options.model_copy(update={"variants": len(self.profiles)})
         return options
+
+
+class MoveRequest(Move):
+    """A class to another time, another room, or both; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
 class Page(_Request):

@@ -13,6 +13,14 @@ LIMITED = Counter(
 )
 for _limit in ("rate_limited", "too_many_open_jobs", "problem_storage_full", "organization_busy"):
     LIMITED.labels(limit=_limit)
+WHAT_IF_SECONDS = Histogram(
+    "horarium_what_if_seconds",
+    "Time to answer a what-if question, by whether its timetable had to be made ready first.",
+    ["ready"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+for _ready in ("yes", "no"):
+    WHAT_IF_SECONDS.labels(ready=_ready)
 SIGN_INS = Counter("horarium_sign_ins_total", "Attempts to sign in with a password.", ["outcome"])
 for _outcome in ("accepted", "refused", "disabled", "too_many"):
     SIGN_INS.labels(outcome=_outcome)

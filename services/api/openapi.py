@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.problem.model import Problem
-from services.api.bodies import GenerateRequest, NewApiToken, NewPassword, NewUser, SignIn, UserChanges
+from services.api.bodies import GenerateRequest, MoveRequest, NewApiToken, NewPassword, NewUser, SignIn, UserChanges
 from services.api.refusals import ProblemDetails
 from services.runtime import contract
 
@@ -23,6 +23,7 @@ FILE = Path(__file__).parents[2] / "schemas" / "generated" / "api.openapi.json"
 _READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     Problem,
     GenerateRequest,
+    MoveRequest,
     SignIn,
     NewPassword,
     NewApiToken,

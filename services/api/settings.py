@@ -77,6 +77,14 @@ class ApiSettings(TokenSettings, ApiRetentionSettings):
     )
     work_timeout_s: float = Field(default=60.0, gt=0, le=600, description="How long a child process may take.")
     work_memory_mib: int = Field(default=2048, ge=512, description="Address space of a child process.")
+    what_if_memory_mib: int = Field(
+        default=1024,
+        ge=256,
+        description="Address space of the process that keeps timetables ready for what-if questions.",
+    )
+    what_if_timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="How long one what-if question may take, making ready included."
+    )
     relay_batch: int = Field(default=100, ge=1, le=1000, description="Events published per database transaction.")
     relay_poll_s: float = Field(default=1.0, gt=0, le=60, description="How often the outbox is read without a hint.")
     relay_publish_timeout_s: float = Field(

@@ -61,9 +61,9 @@ class ChildProcesses:
                         limiter=CapacityLimiter(1),
                     )
         except TimeoutError as error:
-            raise _too_complex(f"takes longer than {self._timeout_s:g} s") from error
+            raise too_complex(f"takes longer than {self._timeout_s:g} s") from error
         except MemoryError as error:
-            raise _too_complex(f"takes more than {self._memory_bytes // 2**20} MiB of memory") from error
+            raise too_complex(f"takes more than {self._memory_bytes // 2**20} MiB of memory") from error
         except BrokenWorkerProcess as error:
             log.exception("child_process_died", work=work.__name__)
             raise unavailable("The process that worked on this ended unexpectedly. Try again.", "busy") from error
@@ -93,7 +93,8 @@ def _bounded(memory_bytes: int, work: Callable[..., T], arguments: tuple[object,
     return work(*arguments)
 
 
-def _too_complex(why: str) -> Refusal:
+def too_complex(why: str) -> Refusal:
+    """The work passed a bound; `why` goes on after "Working on this"."""
     return Refusal(
         HTTPStatus.UNPROCESSABLE_ENTITY, "too_complex", f"Working on this {why}. Make it smaller. Nothing was stored."
     )

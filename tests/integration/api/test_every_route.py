@@ -26,7 +26,11 @@ GUARDED = sorted((route, role) for route, role in ROUTES.items() if role is not 
 IDS = ("{job_id}", "{problem_id}", "{user_id}", "{token_id}")
 NO_IDS = {"number": "1", "name": "problem.xlsx"}
 # A route whose body is read before the thing is looked for needs one that is right.
-BODIES: dict[tuple[str, str], dict[str, object]] = {("PATCH", "/api/users/{user_id}"): {"role": "viewer"}}
+BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("PATCH", "/api/users/{user_id}"): {"role": "viewer"},
+    ("POST", "/api/timetables/{job_id}/variants/{number}/moves/evaluate"): {"class": "c1", "time": "mon"},
+}
+QUERIES = {("GET", "/api/timetables/{job_id}/variants/{number}/alternatives"): {"class": "c1"}}
 
 
 def concrete(path: str, ids: dict[str, str]) -> str:
@@ -93,10 +97,10 @@ def test_what_belongs_to_another_organisation_does_not_exist(
     method, path = route
     if method == "DELETE":
         ids = made(api, admin, planner)
-    answer = other_admin.request(method, concrete(path, ids), json=BODIES.get(route))
+    answer = other_admin.request(method, concrete(path, ids), json=BODIES.get(route), params=QUERIES.get(route))
     assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text[:300]}"
     assert not any(value in answer.text.replace(str(answer.json()["instance"]), "") for value in ids.values())
-    own = admin.request(method, concrete(path, ids), json=BODIES.get(route))
+    own = admin.request(method, concrete(path, ids), json=BODIES.get(route), params=QUERIES.get(route))
     assert own.is_success, f"{method} {path} for its owner: {own.status_code} {own.text[:300]}"
     if own.content:
         assert answer.text != own.text

@@ -124,6 +124,23 @@ def test_two_timetables_show_what_they_place_differently(ctt: Path, tmp_path: Pa
     assert "chemistry#1: 0-0 in cell -> 0-0 in hall" in result.stdout
 
 
+def test_the_other_places_of_a_class_are_ranked_with_what_they_would_disturb(ctt: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.sol"
+    out.write_text("algebra hall 0 2\nalgebra hall 1 0\nbotany hall 0 1\nbotany hall 1 1\nchemistry cell 0 0\n")
+    result = run("alternatives", ctt, out, "chemistry#1", "--limit", 50)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("chemistry#1 is 0-0 (")
+    assert lines[1].lstrip().startswith("1. 0-0 (")
+    assert "in hall: cost +0" in lines[1]
+    assert "+1 hard violations" in result.stdout
+    assert "room_conflict: Room 'hall' holds" in result.stdout
+    assert "algebra" in result.stdout
+    unknown = run("alternatives", ctt, out, "alchemy")
+    assert unknown.exit_code == 2
+    assert "no class 'alchemy'" in unknown.stderr
+
+
 def test_a_published_timetable_is_changed_little_and_the_changes_are_printed(ctt: Path, tmp_path: Path) -> None:
     published, again = tmp_path / "published.sol", tmp_path / "again.sol"
     assert run("solve", ctt, "--time-limit", 10, "--seed", 1, "--solution", published).exit_code == 0

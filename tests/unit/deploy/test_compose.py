@@ -162,7 +162,7 @@ def test_hostile_uploads_end_in_a_refusal_and_not_in_a_killed_container() -> Non
     spec = container("api")
     settings = ApiSettings.model_validate({name.lower(): filled(text) for name, text in spec["environment"].items()})
     left = memory_mib(spec) - temporary_mib(spec) - OF_THE_SERVICE_MIB
-    assert settings.work_processes * settings.work_memory_mib <= left
+    assert settings.work_processes * settings.work_memory_mib + settings.what_if_memory_mib <= left
     assert settings.uploads_at_once * settings.max_upload_bytes < temporary_mib(spec) * 2**20
 
 

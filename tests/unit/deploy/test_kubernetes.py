@@ -293,7 +293,7 @@ def test_hostile_uploads_end_in_a_refusal_and_not_in_a_killed_or_evicted_pod(ove
     given = environment(overlay, container)
     settings = ApiSettings.model_validate({name.lower(): value for name, value in given.items()})
     limits = container["resources"]["limits"]
-    used = settings.work_processes * settings.work_memory_mib + OF_THE_SERVICE_MIB
+    used = settings.work_processes * settings.work_memory_mib + settings.what_if_memory_mib + OF_THE_SERVICE_MIB
     assert used <= mebibytes(limits["memory"]), "children may take more than the pod may have"
     [disk] = [mebibytes(v["emptyDir"]["sizeLimit"]) for v in pod_of(api)["volumes"] if v["name"] == "tmp"]
     assert settings.uploads_at_once * settings.max_upload_bytes < disk * 2**20, "uploads may take more than there is"
