@@ -100,7 +100,7 @@ class Fuzzer:
     def _name_existing(self, case: Case[Any]) -> None:
         if self.body is not None:
             case.body, case.media_type = self.body(), "application/json"
-        for place in (case.path_parameters, case.body):
+        for place in (case.path_parameters, case.query, case.body):
             if isinstance(place, dict):
                 for name in list(place):
                     known = self.existing(name)

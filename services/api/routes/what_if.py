@@ -12,12 +12,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from schemas.problem.findings import Finding
 from schemas.whatif.alternatives import MAX_ALTERNATIVES
 from schemas.whatif.answers import Alternatives, Evaluation
 from services.api.access import Access
 from services.api.bodies import MoveRequest
-from services.api.refusals import Refusal, invalid_body, not_found
+from services.api.refusals import Refusal, not_found
 from services.api.routes.documented import json_body
 from services.api.routes.requests import read_json
 from services.api.routes.timetables import PREFIX
@@ -57,7 +56,7 @@ def what_if_routes(access: Access, results: Results, uploads: Uploads, what_if: 
         "/{job_id}/variants/{number}/alternatives",
         summary="The best other places of a class",
         description="Pairs of an allowed time and an allowed room, ranked by (hard violations, cost), each with what it"
-        " would change and disturb. `class` is necessary.",
+        " would change and disturb.",
         response_class=Response,
         responses={
             200: {"model": Alternatives, "description": "The best ones."},
@@ -68,19 +67,17 @@ def what_if_routes(access: Access, results: Results, uploads: Uploads, what_if: 
         job_id: UUID,
         number: Number,
         request: Request,
-        class_id: Annotated[str | None, Query(alias="class", min_length=1, max_length=128)] = None,
+        class_id: Annotated[str, Query(alias="class", min_length=1, max_length=128)],
         limit: Annotated[int, Query(ge=1, le=MAX_ALTERNATIVES)] = 10,
         caller: Principal = viewer,
     ) -> Response:
         request.state.job_id = job_id
-        return await answered(caller, job_id, number, Question(key="", class_id=class_id or "", limit=limit))
+        return await answered(caller, job_id, number, Question(key="", class_id=class_id, limit=limit))
 
     async def answered(caller: Principal, job_id: UUID, number: int, question: Question) -> Response:
         finished = await results.finished(caller.organization_id, job_id, number)
         if finished is None:
             raise not_found("finished variant of a job", "variant_not_found")
-        if question.move is None and not question.class_id:
-            raise invalid_body([Finding("missing", "/query/class", "'class' is required. Add it.")], 1)
 
         async def content() -> Content:
             problem = await results.problem(caller.organization_id, job_id)

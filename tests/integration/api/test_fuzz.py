@@ -37,6 +37,7 @@ class Existing:
         self._makers: dict[str, Callable[[], Any]] = {
             "job_id": lambda: finished(api, planner, uploaded(planner), Variant(A_TIMETABLE, changes=A_CHANGE)),
             "number": lambda: 1,
+            "class": lambda: "c1",
             "problem_id": lambda: uploaded(planner),
             "user_id": lambda: a_user(admin)["id"],
             "token_id": lambda: a_token(api, a_user(admin)["email"]),
