@@ -90,21 +90,24 @@ down: ## Stop what `make up` left running; the data stays
 
 ##### Checking
 
+# In the order of collection, which has the files that take longest first: none runs alone at the end.
+TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: $(VENV)/.dev $(VENV)/.warm ## Run all tests but the fault suite, against the embedded servers
-	@$(BIN)/python -m pytest -m "not faults" --numprocesses 2 --dist loadfile
+	@$(TESTS) -m "not faults"
 
 .PHONY: test-faults
 test-faults: $(VENV)/.dev $(VENV)/.warm ## Run the fault suite: kill, freeze, starve and mislead everything, on the embedded servers
-	@$(BIN)/python -m pytest -m faults --numprocesses 2 --dist loadfile
+	@$(TESTS) -m faults
 
 .PHONY: test-unit
 test-unit: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need no server
-	@$(BIN)/python -m pytest tests/unit --numprocesses 2 --dist loadfile
+	@$(TESTS) tests/unit
 
 .PHONY: test-kafka
 test-kafka: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need servers, fault suite too, on Apache Kafka (Java 17+ and Maven: they freeze and kill it)
-	@HORARIUM_TEST_BROKER=kafka $(BIN)/python -m pytest tests/integration tests/e2e --numprocesses 2 --dist loadfile
+	@HORARIUM_TEST_BROKER=kafka $(TESTS) tests/e2e tests/integration
 
 SOAK_MINUTES ?= 60
 .PHONY: soak
