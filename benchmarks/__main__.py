@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import curriculum, dispatch, load, responsiveness, service, university
+from benchmarks import curriculum, dispatch, enrolment, load, responsiveness, service, university
 
-_ALL = ["curriculum", "university", "service", "dispatch", "responsiveness", "load"]
+_ALL = ["curriculum", "enrolment", "university", "service", "dispatch", "responsiveness", "load"]
 
 
 def main() -> int:
@@ -25,6 +25,8 @@ def main() -> int:
     for name in options.what or _ALL:
         if name == "curriculum":
             curriculum.measure(options.seconds, options.seeds, options.workers)
+        elif name == "enrolment":
+            enrolment.measure(options.seconds, options.seeds, options.workers)
         elif name == "university":
             university.measure(options.seconds, options.workers)
         elif name == "service":
