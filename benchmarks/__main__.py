@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import curriculum, dispatch, load, responsiveness, service, university
+from benchmarks import curriculum, dispatch, itc2019, load, responsiveness, service, university
 
-_ALL = ["curriculum", "university", "service", "dispatch", "responsiveness", "load"]
+_ALL = ["curriculum", "itc2019", "university", "service", "dispatch", "responsiveness", "load"]
 
 
 def main() -> int:
@@ -20,11 +20,14 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="search time per run (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="runs per instance; the median is shown")
     parser.add_argument("--broker", choices=["embedded", "kafka"], default="embedded", help="of `dispatch`")
+    parser.add_argument("--instances", nargs="+", metavar="NAME", help="of `itc2019`; all of them if not given")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     for name in options.what or _ALL:
         if name == "curriculum":
             curriculum.measure(options.seconds, options.seeds, options.workers)
+        elif name == "itc2019":
+            itc2019.measure(options.seconds, options.seeds, options.workers, options.instances)
         elif name == "university":
             university.measure(options.seconds, options.workers)
         elif name == "service":
