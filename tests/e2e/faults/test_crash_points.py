@@ -44,7 +44,7 @@ def test_a_job_survives_a_crash_at_every_step_of_its_way(cluster: Cluster) -> No
         cluster.leases_of_the_dead_run_out()
         return len(cluster.deaths) == len(due)
 
-    wait_for("every point to be reached", all_reached, 240, tell=cluster.system.tails)
+    wait_for("every point to be reached", all_reached, 480, tell=cluster.system.tails)
     cluster.settle([job])
     assert sorted((death.service, death.exit_code) for death in cluster.deaths) == due
     assert cluster.attempts(job) == ["lease_expired", "lease_expired", "lease_expired", "finished"]

@@ -22,7 +22,7 @@ from tests.e2e.kafka_reading import everything_on
 from tests.e2e.kafka_writing import a_control, a_request, publish
 from tests.e2e.problems import a_department
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1500)]
 
 ORGANISATIONS = 10
 JOBS_EACH = 10
@@ -54,9 +54,9 @@ def test_a_hundred_jobs_of_ten_organisations_end_with_fair_shares_and_flat_memor
         )
         wait_for("all requests to be taken in", lambda: _taken_in(cluster, every) == total)
 
-    wait_for("a third of the jobs to end", lambda: _stored(cluster, every) >= total // 3, within_s=400)
+    wait_for("a third of the jobs to end", lambda: _stored(cluster, every) >= total // 3, within_s=500)
     early = _memory(cluster)
-    wait_for("all jobs to end", lambda: _stored(cluster, every) == total, within_s=400)
+    wait_for("all jobs to end", lambda: _stored(cluster, every) == total, within_s=800)
     late = _memory(cluster)
 
     ends = cluster.system.sql(
