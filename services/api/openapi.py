@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from schemas.problem.model import Problem
 from services.api.bodies import GenerateRequest, MoveRequest, NewApiToken, NewPassword, NewUser, SignIn, UserChanges
@@ -35,22 +33,7 @@ _READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of an application, made once."""
-    if app.openapi_schema is None:
-        app.openapi_schema = _document(app)
-    return app.openapi_schema
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    result = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
-    )
-    _, extra = models_json_schema(
-        [(model, "validation") for model in _READ_BY_ROUTES], ref_template="#/components/schemas/{model}"
-    )
-    components = result.setdefault("components", {})
-    components["schemas"] = dict(sorted({**extra["$defs"], **components.get("schemas", {})}.items()))
-    contract.complete(result)
-    return result
+    return contract.document(app, _READ_BY_ROUTES)
 
 
 def text(app: FastAPI) -> str:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import pickle
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from time import monotonic
@@ -21,15 +20,14 @@ import structlog
 
 from services.api.metrics import WHAT_IF_SECONDS
 from services.api.refusals import invalid_body, unavailable
-from services.api.turns import Turns
 from services.api.what_if_messages import LENGTH, Content, Question, Reply
-from services.api.work import over_share, too_complex
+from services.api.work import Places, too_complex
 
 log = structlog.get_logger(__name__)
 
 # The child knows no address and no password: what it reads is a stranger's.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-_MOST_WAITING = 64
+_MOST_INSIDE = 64
 
 
 class WhatIf:
@@ -38,25 +36,13 @@ class WhatIf:
     def __init__(self, memory_mib: int, timeout_s: float, share: int) -> None:
         self._memory_mib = memory_mib
         self._timeout_s = timeout_s
-        self._share = share
-        self._turns = Turns(1)
-        self._inside: Counter[UUID] = Counter()
+        self._places = Places(1, _MOST_INSIDE, share, "what-if questions", "Too many what-if questions wait.")
         self._process: asyncio.subprocess.Process | None = None
 
     async def ask(self, organization_id: UUID, question: Question, content: Callable[[], Awaitable[Content]]) -> bytes:
         """The answer as JSON; `content` is asked for if the timetable is not ready. Raises Refusal (422, 429, 503)."""
-        if self._inside[organization_id] >= self._share:
-            raise over_share("what-if questions")
-        if self._inside.total() >= _MOST_WAITING:
-            raise unavailable("Too many what-if questions wait. Try again.", "busy")
-        self._inside[organization_id] += 1
-        try:
-            async with self._turns.of(organization_id):
-                return await self._answer(question, content)
-        finally:
-            self._inside[organization_id] -= 1
-            if not self._inside[organization_id]:
-                del self._inside[organization_id]
+        async with self._places.of(organization_id):
+            return await self._answer(question, content)
 
     async def close(self) -> None:
         """End the child."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TypeVar
 from uuid import UUID
@@ -26,6 +27,38 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
+class Places:
+    """`at_once` places for work, `most` callers that hold one or wait: more are refused with 503.
+
+    Of an organisation `share` may be inside at once; more are refused with 429. Those that wait are let in by turns of
+    the organisations. `what` is inside, and `full` is said where there is too much of it, for people.
+    """
+
+    def __init__(self, at_once: int, most: int, share: int, what: str, full: str) -> None:
+        self._turns = Turns(at_once)
+        self._most = most
+        self._share = share
+        self._what = what
+        self._full = full
+        self._inside: Counter[UUID] = Counter()
+
+    @asynccontextmanager
+    async def of(self, organization_id: UUID) -> AsyncIterator[None]:
+        """A place while the block runs, after waiting for it. Raises Refusal (429, 503) at a bound."""
+        if self._inside[organization_id] >= self._share:
+            raise over_share(self._what)
+        if self._inside.total() >= self._most:
+            raise unavailable(f"{self._full} Try again.", "busy")
+        self._inside[organization_id] += 1
+        try:
+            async with self._turns.of(organization_id):
+                yield
+        finally:
+            self._inside[organization_id] -= 1
+            if not self._inside[organization_id]:
+                del self._inside[organization_id]
+
+
 class ChildProcesses:
     """Runs functions in at most `processes` children, `queue` callers waiting; more are refused with 503.
 
@@ -34,22 +67,16 @@ class ChildProcesses:
     """
 
     def __init__(self, processes: int, queue: int, share: int, timeout_s: float, memory_mib: int) -> None:
-        self._turns = Turns(processes)
-        self._most = processes + queue
-        self._share = share
-        self._inside: Counter[UUID] = Counter()
+        self._places = Places(
+            processes, processes + queue, share, "requests that need a child process", "Too much is being worked on."
+        )
         self._timeout_s = timeout_s
         self._memory_bytes = memory_mib * 2**20
 
     async def run(self, organization_id: UUID, work: Callable[..., T], *arguments: object) -> T:
         """What `work(*arguments)` returns or raises; both must pickle. Raises Refusal (422, 429, 503) at a bound."""
-        if self._inside[organization_id] >= self._share:
-            raise over_share()
-        if self._inside.total() >= self._most:
-            raise unavailable("Too much is being worked on. Try again.", "busy")
-        self._inside[organization_id] += 1
         try:
-            async with self._turns.of(organization_id):
+            async with self._places.of(organization_id):
                 with anyio.fail_after(self._timeout_s):
                     # The workers' own limiter only has to let through whoever has a turn.
                     return await to_process.run_sync(
@@ -67,13 +94,9 @@ class ChildProcesses:
         except BrokenWorkerProcess as error:
             log.exception("child_process_died", work=work.__name__)
             raise unavailable("The process that worked on this ended unexpectedly. Try again.", "busy") from error
-        finally:
-            self._inside[organization_id] -= 1
-            if not self._inside[organization_id]:
-                del self._inside[organization_id]
 
 
-def over_share(what: str = "requests that need a child process") -> Refusal:
+def over_share(what: str) -> Refusal:
     """The organisation has as much under way as it may have: others are to have room, too."""
     LIMITED.labels(limit="organization_busy").inc()
     return Refusal(

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
 
 from services.progress.refusals import ProblemDetails
 from services.runtime import contract
@@ -20,18 +18,7 @@ FILE = Path(__file__).parents[2] / "schemas" / "generated" / "progress.openapi.j
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of an application, made once."""
-    if app.openapi_schema is None:
-        app.openapi_schema = _document(app)
-    return app.openapi_schema
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    result = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    _, extra = models_json_schema([(ProblemDetails, "validation")], ref_template="#/components/schemas/{model}")
-    components = result.setdefault("components", {})
-    components["schemas"] = dict(sorted({**extra["$defs"], **components.get("schemas", {})}.items()))
-    contract.complete(result)
-    return result
+    return contract.document(app, [ProblemDetails])
 
 
 def text(app: FastAPI) -> str:

@@ -7,8 +7,13 @@ error answer `ProblemDetails`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from services.runtime.edge import CORRELATION_HEADER, CORRELATION_ID_PATTERN
 from services.runtime.tokens import COOKIE, HOST_PREFIX
@@ -124,6 +129,25 @@ def complete(document: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
             if path.startswith("/api/"):
                 _complete(operation)
+
+
+def document(app: FastAPI, models: Iterable[type[BaseModel]]) -> dict[str, Any]:
+    """The OpenAPI document of an application, made once: what the framework knows, and what is said here.
+
+    `models` are what routes read or answer without the framework's knowledge.
+    """
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        _, extra = models_json_schema(
+            [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+        )
+        components = made.setdefault("components", {})
+        components["schemas"] = dict(sorted({**extra["$defs"], **components.get("schemas", {})}.items()))
+        complete(made)
+        app.openapi_schema = made
+    return app.openapi_schema
 
 
 def text(document: dict[str, Any]) -> str:

@@ -243,7 +243,7 @@ class Verifier:
         if known is not None and known.expires_at is not None and datetime.now(UTC) < known.expires_at:
             return known
         principal = verify(token, self._keys)
-        while len(self._known) >= self._remembered:
+        if len(self._known) >= self._remembered:
             del self._known[next(iter(self._known))]
         self._known[digest] = principal
         return principal

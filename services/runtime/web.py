@@ -26,14 +26,12 @@ OWN_PAGE_HEADER = "X-Requested-With"
 # The service's error answer from a status, a code, a sentence and headers.
 Refuse = Callable[[Request, HTTPStatus, str, str, Mapping[str, str]], ASGIApp]
 _CLOSE = {"Connection": "close"}
-
-
-# Answers name people: neither a proxy nor a browser's disk may keep them, unless a route says otherwise.
 _SECURITY_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
     b"x-frame-options": b"DENY",
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    # Answers name people: neither a proxy nor a browser's disk may keep them, unless a route says otherwise.
     b"cache-control": b"no-store",
 }
 _HTTPS_ONLY = {b"strict-transport-security": b"max-age=%d" % _A_YEAR_S}

@@ -126,10 +126,14 @@ class Jobs:
                     return Accepted(earlier, allowance=None)
             if wanted.options.base_job_id is not None:
                 wanted = await _with_base(connection, caller.organization_id, wanted)
-            # All that can be known without it comes before the organisation's lock, so that others wait less.
-            known = await _known(connection, caller, wanted)
-            number, allowance = await admit(connection, caller.organization_id)
-            problem_ref = known or await _added(connection, caller, wanted)
+            if isinstance(wanted.problem, ReadProblem):
+                number, allowance = await admit(connection, caller.organization_id)
+                added, _ = await add_problem(connection, caller, wanted.problem, None)
+                problem_ref = ProblemReference(problem_id=added.id, sha256=wanted.problem.sha256)
+            else:
+                # What can be known without the organisation's lock comes before it, so that others wait less.
+                problem_ref = await _stored(connection, caller, wanted.problem)
+                number, allowance = await admit(connection, caller.organization_id)
             event = JobRequested(
                 event_id=request_event_id(job_id),
                 job_id=job_id,
@@ -286,22 +290,9 @@ async def _with_base(connection: AsyncConnection, organization_id: UUID, wanted:
     )
 
 
-async def _known(connection: AsyncConnection, caller: Principal, wanted: Wanted) -> ProblemReference | None:
-    """The stored problem that is wanted; None if it came with the request. Raises UnknownProblemError."""
-    if isinstance(wanted.problem, ReadProblem):
-        return None
-    found = None if wanted.problem is None else await reference(connection, caller.organization_id, wanted.problem)
-    if found is None:
-        raise UnknownProblemError
-    return ProblemReference(problem_id=found.problem_id, sha256=found.sha256)
-
-
-async def _added(connection: AsyncConnection, caller: Principal, wanted: Wanted) -> ProblemReference:
-    """The problem that came with the request, stored."""
-    if not isinstance(wanted.problem, ReadProblem):
-        raise UnknownProblemError
-    stored, _ = await add_problem(connection, caller, wanted.problem, None)
-    found = await reference(connection, caller.organization_id, stored.id)
+async def _stored(connection: AsyncConnection, caller: Principal, problem_id: UUID | None) -> ProblemReference:
+    """The reference of a problem that is there already. Raises UnknownProblemError."""
+    found = None if problem_id is None else await reference(connection, caller.organization_id, problem_id)
     if found is None:
         raise UnknownProblemError
     return ProblemReference(problem_id=found.problem_id, sha256=found.sha256)
