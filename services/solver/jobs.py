@@ -114,7 +114,9 @@ class Jobs:
             asked = (await connection.execute(early.returning(solve_controls))).all()
             for row in asked:
                 if row.organization_id == job.organization_id:
-                    await _apply(connection, job.job_id, ControlAction(row.action))
+                    early_action = ControlAction(row.action)
+                    action = await _strongest(connection, job.job_id, job.organization_id, early_action)
+                    await _apply(connection, job.job_id, action)
             if job.error is not None:
                 await end_job_if_done(connection, job.job_id)
             await notify_tasks(connection)

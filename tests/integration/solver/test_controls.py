@@ -11,10 +11,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.events import ControlAction, ErrorInfo, JobControl, Outcome, SolveCompleted
 from schemas.events.cloudevents import WireMessage, decode
+from schemas.tables import job_controls
 from services.solver.claim import Claim
 from services.solver.ends import Ends
 from services.solver.intake import Intake
@@ -117,6 +119,24 @@ async def test_cancel_beats_stop_in_either_order_and_a_control_before_its_job_is
 
     assert (await the_end(engine, event.job_id)).outcome is Outcome.CANCELLED
     assert await tasks.claim("worker") is None
+
+
+async def test_a_cancel_asked_for_over_http_beats_a_stop_that_was_here_before_the_job(
+    jobs: Jobs, tasks: Tasks, engine: AsyncEngine
+) -> None:
+    """The request and the cancel's event may come on after the stop: to everybody else the job is cancelled by then."""
+    intake = Intake(jobs)
+    event = a_request()
+    whose = {"job_id": event.job_id, "organization_id": event.organization_id}
+    await intake.on_job_control(JobControl(**whose, action=STOP))
+    asked = insert(job_controls).values(**whose, action=CANCEL.value, requested_by="", correlation_id="")
+    async with engine.begin() as connection:
+        await connection.execute(asked)
+    await intake.on_job_requested(event)
+    await intake.on_job_control(JobControl(**whose, action=CANCEL))
+
+    assert (await the_end(engine, event.job_id)).outcome is Outcome.CANCELLED
+    assert len(await completed_events(engine, event.job_id)) == 1
 
 
 async def test_another_organisations_control_changes_nothing_before_or_after_the_request(

@@ -77,7 +77,8 @@ def department() -> ExpandedProblem:
 
 @pytest.fixture(scope="module")
 def published(department: ExpandedProblem) -> Timetable:
-    return solve(department, seconds=4.0).timetable
+    """Not the best there is, and the same on every machine: something is left to be gained by changing it."""
+    return solve(department, seconds=60.0, moves=20_000).timetable
 
 
 @pytest.fixture
@@ -173,7 +174,7 @@ def test_dearer_changes_are_fewer(department: ExpandedProblem, published: Timeta
     numbers = []
     for keep in (free, dear):
         problem = again(department, published, [PinnedClass(class_id=moved.class_id, time=other)], keep=keep)
-        numbers.append(len(changed(problem, solve(problem, moves=400_000))))
+        numbers.append(len(changed(problem, solve(problem, seconds=60.0, moves=400_000))))
     assert numbers[1] < numbers[0]
 
 
