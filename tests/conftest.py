@@ -4,6 +4,7 @@ A test that asks for `stack`, `database_url`, `redis_url` or `kafka_bootstrap_se
 per session. Tests isolate themselves by fresh ids (and fresh databases), not by cleaning up.
 """
 
+import gc
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -28,6 +29,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the plugin that makes skipped server tests failures; has orphans come to us."""
     guards.adopt_orphans()
     config.pluginmanager.register(guards.SkippedServerTests(), "skipped-server-tests")
+
+
+def pytest_collection() -> None:
+    """What is collected stays: it is not looked through for garbage again and again, neither now nor later."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is collected from here on, the tests' alone."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -80,6 +80,7 @@ class _Server(uvicorn.Server):
         # What is loaded stays: looking through it for garbage again and again holds requests up for tens of ms.
         gc.collect()
         gc.freeze()
+        gc.enable()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         started = monotonic()

@@ -113,9 +113,9 @@ def whole_system(solvers: int = 1, **environment: str) -> Iterator[System]:
         yield System(stack, services, client, str(seeded.organization_id))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    """One system for the tests of a module that break nothing."""
+    """One system for all tests that break nothing: to bring one up takes a quarter of a minute."""
     with whole_system() as running:
         yield running
 

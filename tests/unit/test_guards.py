@@ -27,9 +27,10 @@ def run_pytest(folder: Path, files: dict[str, str], **environment: str) -> subpr
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    plugins = [argument for name in ("cacheprovider", "asyncio", "schemathesis") for argument in ("-p", f"no:{name}")]
     kept = {name: value for name, value in os.environ.items() if name not in ("CI", "HORARIUM_STRICT")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", str(folder)],
+        [sys.executable, "-m", "pytest", "-q", *plugins, str(folder)],
         check=False,
         capture_output=True,
         text=True,

@@ -19,7 +19,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from deploy.local.addresses import Addresses
 from deploy.local.services import ServiceProcess
 from horarium.commands.topics import apply_topics
+from schemas.tables import metadata
 from services.api.seed import seed_demo
+from tests.conftest import FreshDatabase
 
 SECRET = "integration-tests-sign-their-tokens-with-this"
 PASSWORD = "correct horse battery staple"
@@ -29,6 +31,8 @@ SETTINGS = {
     "PROGRESS_BASE_URL": "http://progress.example",
     "REPUBLISH_AFTER_S": "2",
 }
+# In the order of their references.
+SEEDED = ("organizations", "users")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class RunningApi:
 
 
 def a_running_api(addresses: Addresses, folder: Path, **environment: str) -> RunningApi:
-    """Seeds both organisations, creates the topics, and starts the process; the caller closes it."""
+    """Seeds both organisations, creates the topics, and starts the process; the caller stops it."""
     asyncio.run(apply_topics(addresses.kafka_bootstrap_servers))
     one = seed_demo(
         addresses.database_url, "planner@one.example", PASSWORD, "One", role="planner", generate_per_hour=10_000
@@ -75,13 +79,28 @@ def a_running_api(addresses: Addresses, folder: Path, **environment: str) -> Run
     return RunningApi(process, addresses, one.organization_id)
 
 
-@pytest.fixture(scope="module")
-def api(addresses: Addresses, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
-    running = a_running_api(replace(addresses, database_url=database_url), tmp_path_factory.mktemp("api"))
+@pytest.fixture(scope="session")
+def shared_api(
+    addresses: Addresses, fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningApi]:
+    """One process for all who do it no harm: each start, and each password to hash, costs seconds of a processor."""
+    running = a_running_api(replace(addresses, database_url=fresh_database()), tmp_path_factory.mktemp("api"))
     try:
+        running.sql("CREATE SCHEMA seeded")
+        for table in SEEDED:
+            running.sql(f"CREATE TABLE seeded.{table} AS TABLE {table}")
         yield running
     finally:
         running.process.process.stop()
+
+
+@pytest.fixture(scope="module")
+def api(shared_api: RunningApi) -> RunningApi:
+    """The shared process, with nothing in its database but the organisations and their callers."""
+    shared_api.sql(f"TRUNCATE {', '.join(table.name for table in metadata.sorted_tables)} RESTART IDENTITY")
+    for table in SEEDED:
+        shared_api.sql(f"INSERT INTO {table} SELECT * FROM seeded.{table}")  # noqa: S608  # our own names
+    return shared_api
 
 
 @pytest.fixture(scope="module")

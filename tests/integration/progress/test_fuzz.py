@@ -11,11 +11,12 @@ import pytest
 
 from deploy.local.services import ServiceProcess
 from services.progress.app import create_app, documentation_settings
-from tests.integration.fuzzing import Fuzzer, operations
+from tests.integration.documented import labels
 from tests.integration.progress.speaking import Publisher, Reader, headers_of
 from tests.job_events import JobEvents
 
-OPERATIONS = operations(create_app(documentation_settings()))
+APP = create_app(documentation_settings())
+OPERATIONS = labels(APP)
 # A stream that is opened for no job waits for one to come.
 ENVIRONMENT = {"UNKNOWN_JOB_WAIT_S": "0.05"}
 
@@ -24,11 +25,13 @@ ENVIRONMENT = {"UNKNOWN_JOB_WAIT_S": "0.05"}
 async def test_every_answer_is_one_that_the_document_describes(
     http: httpx.AsyncClient, publish: Publisher, progress: ServiceProcess, label: str
 ) -> None:
+    from tests.integration.fuzzing import Fuzzer, operations
+
     job = JobEvents(variants=2)
     await publish(job.requested(), job.progress(10), job.completed())
     await Reader(http, job).until(status="completed")
     ids: dict[str, Any] = {"job_id": str(job.job_id)}
     callers = {"own": headers_of(job.organization_id), "foreign": headers_of(uuid.uuid4())}
-    answers = await asyncio.to_thread(Fuzzer(progress.url, callers, ids.get).ask, OPERATIONS[label])
+    answers = await asyncio.to_thread(Fuzzer(progress.url, callers, ids.get).ask, operations(APP)[label])
     assert any(status < 400 for _, status in answers), f"{label} was only ever refused: {answers}"
     assert not any(status < 400 for caller, status in answers if caller == "foreign" and "job_id" in label)
