@@ -113,7 +113,7 @@ def whole_system(solvers: int = 1, **environment: str) -> Iterator[System]:
         yield System(stack, services, client, str(seeded.organization_id))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system() -> Iterator[System]:
     """One system for all tests that break nothing: to bring one up takes a quarter of a minute."""
     with whole_system() as running:

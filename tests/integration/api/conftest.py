@@ -79,7 +79,7 @@ def a_running_api(addresses: Addresses, folder: Path, **environment: str) -> Run
     return RunningApi(process, addresses, one.organization_id)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_api(
     addresses: Addresses, fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningApi]:
