@@ -92,12 +92,17 @@ down: ## Stop what `make up` left running; the data stays
 
 ##### Checking
 
-# In the order of collection, which has the files that take longest first: none runs alone at the end.
-TESTS := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# In the order of collection, which has the files that take longest first: none runs alone at the end. The kernels are
+# ready: every target below depends on it.
+TESTS := HORARIUM_TEST_KERNELS=ready $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.warm ## Run all tests but the fault suite, against the embedded servers
-	@$(TESTS) -m "not faults"
+test: $(VENV)/.dev $(VENV)/.warm ## Run all tests but the next two suites, against the embedded servers
+	@$(TESTS) -m "not faults and (e2e or not benchmark_instances)"
+
+.PHONY: test-instances
+test-instances: $(VENV)/.dev $(VENV)/.warm ## Run the unit tests that read the benchmark instances: formats, engine and referee on real input
+	@$(TESTS) -m benchmark_instances tests/unit
 
 .PHONY: test-faults
 test-faults: $(VENV)/.dev $(VENV)/.warm ## Run the fault suite: kill, freeze, starve and mislead everything, on the embedded servers

@@ -100,11 +100,12 @@ def redis_url(addresses: Addresses) -> str:
 
 
 @pytest.fixture(scope="session")
-def databases(addresses: Addresses) -> Iterator[Databases]:
-    """Makes databases on the shared PostgreSQL; all are dropped at the end of the session."""
-    made = Databases(addresses.database_url)
+def databases(stack: LocalStack) -> Iterator[Databases]:
+    """Makes databases on the shared PostgreSQL; at the end of the session they go, with it or one by one."""
+    made = Databases(stack.addresses.database_url)
     yield made
-    made.drop_all()
+    if stack.postgres is None:  # not ours: it stays
+        made.drop_all()
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,12 @@ def private_stack() -> Iterator[LocalStack]:
 
 @cache
 def warm_kernels() -> None:
-    """Has the search kernels compiled, so that no wait of a test is spent on that: half a minute of a processor."""
+    """Has the search kernels compiled, so that no wait of a test is spent on that: half a minute of a processor.
+
+    The make targets have done it already, and say so: finding it out would take every worker seconds.
+    """
+    if os.environ.get("HORARIUM_TEST_KERNELS") == "ready":
+        return
     from horarium.commands.warmup import warmup
 
     warmup()

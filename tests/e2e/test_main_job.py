@@ -102,7 +102,7 @@ def test_variants_are_different_timetables_of_one_job(system: System) -> None:
 def test_a_published_timetable_is_changed_little(system: System) -> None:
     problem = generate_university(courses=40, students=400, faculty=60, seed=7)
     uploaded = system.client.upload(problem.model_dump_json(exclude_none=True, by_alias=True).encode())
-    first = system.client.generate(uploaded["id"], time_limit_s=5, seed=3)
+    first = system.client.generate(uploaded["id"], time_limit_s=3, seed=3)
     assert system.ended(first)["status"] == "completed"
     published = Timetable.model_validate_json(system.client.variant(first.job_id, 1))
     domains = {d.id: [o.time for o in d.options] for d in problem.time_domains}
@@ -114,7 +114,7 @@ def test_a_published_timetable_is_changed_little(system: System) -> None:
         if time != p.time
     )
     again = system.client.generate(
-        base_job_id=first.job_id, pins=[{"class": moved, "time": other}], max_changes=8, time_limit_s=10
+        base_job_id=first.job_id, pins=[{"class": moved, "time": other}], max_changes=8, time_limit_s=5
     )
     ended = system.ended(again)
     assert ended["status"] == "completed"

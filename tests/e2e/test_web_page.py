@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -294,6 +295,38 @@ def _a_viewer_may_look_and_nothing_else(site: Site, job: Submitted) -> None:
         show(page, f"/jobs/{job.job_id}")
         expect(page.get_by_text("Improving").first).to_be_visible()
         expect(page.get_by_role("button", name=re.compile("Stop|Cancel"))).to_have_count(0)
+
+
+def test_the_best_other_places_of_a_class_are_told_with_what_they_cost(site: Site) -> None:
+    timetable = Timetable.model_validate_json(site.system.client.variant(site.finished.job_id, 1, format="json"))
+    chosen = next(p for p in timetable.placements if p.room)
+    asked = httpx.get(
+        f"{site.url}/api/timetables/{site.finished.job_id}/variants/1/alternatives",
+        params={"class": chosen.class_id, "limit": 8},
+        headers={"Authorization": f"Bearer {site.system.client.token}"},
+        timeout=30,
+    )
+    assert asked.status_code == 200, asked.text
+    answer = asked.json()
+    assert answer["alternatives"]
+    with visit(site.browser, site.url) as visitor:
+        page = visitor.page
+        sign_in(page)
+        show(page, f"/jobs/{site.finished.job_id}/variants/1?by=room&of={chosen.room}&class={chosen.class_id}")
+        panel = page.get_by_role("complementary", name="Class")
+        panel.get_by_role("button", name="Other places").click()
+        places = panel.locator(".places > li")
+        expect(places).to_have_count(len(answer["alternatives"]))
+        for place, told in zip(places.all(), answer["alternatives"], strict=True):
+            cost = f"cost {'+' if told['total'] > 0 else '−'}{abs(told['total']):,}" if told["total"] else "same cost"
+            expect(place).to_contain_text(cost)
+            broken = told["hard_violations"]
+            expect(place.get_by_text(re.compile("more hard violation"))).to_have_count(1 if broken > 0 else 0)
+        first = places.first
+        if first.get_by_text("Why").count():
+            first.get_by_text("Why").click()
+            expect(first.locator(".reasons li").first).to_be_visible()
+        visitor.accessible("other places")
 
 
 def test_the_week_of_everyone_shows_their_classes(site: Site) -> None:

@@ -25,7 +25,7 @@ def progress(
     """
     asyncio.run(apply_topics(addresses.kafka_bootstrap_servers))
     folder: Path = tmp_path_factory.mktemp("progress")
-    environment = {"JWT_SECRET": SECRET, "HEARTBEAT_S": "0.5", "MAX_STREAMS": "30", "UNKNOWN_JOB_WAIT_S": "10"}
+    environment = {"JWT_SECRET": SECRET, "HEARTBEAT_S": "0.5", "MAX_STREAMS": "30", "UNKNOWN_JOB_WAIT_S": "6"}
     environment |= getattr(request.module, "ENVIRONMENT", {})
     service = ServiceProcess("progress", folder, {**addresses.as_environment(), **environment})
     try:

@@ -116,7 +116,7 @@ def test_whoever_is_pinned_to_anothers_hour_changes_with_that_one_and_nobody_els
 def test_a_class_pinned_to_its_place_stays(duties: ExpandedProblem, in_order: Timetable) -> None:
     wanted, _ = place(in_order, "c3")
     problem = again(duties, in_order, [PinnedClass(class_id="c0", time=wanted), PinnedClass(class_id="c3")])
-    result = solve(problem)
+    result = solve(problem, seconds=3.0)
     assert result.hard_violations > 0
     assert place(result.timetable, "c3") == place(in_order, "c3")
 

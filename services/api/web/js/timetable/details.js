@@ -4,13 +4,15 @@
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { count, many } from "../words.js";
+import { alternativesOf } from "./alternatives.js";
 import { hue } from "./grid.js";
 import { whenWords } from "./model.js";
 
 /**
  * `{node, open(cls, from), close()}`; `see(kind, id)` goes to another view. The focus returns to where it came from.
+ * `variant` is the timetable's address in the API; without one (its problem is gone) nothing can be asked of it.
  */
-export function detailsPanel(model, see, violationsOf) {
+export function detailsPanel(model, see, violationsOf, variant, signal) {
   const body = h("div", { class: "details-body" });
   const shut = h("button", { type: "button", class: "quiet square", "aria-label": "Close" }, icon("close"));
   const node = h(
@@ -100,6 +102,7 @@ export function detailsPanel(model, see, violationsOf) {
             violations.map((text) => h("li", {}, text)),
           ),
         ),
+      variant && alternativesOf(model, variant, cls, signal),
     ];
   }
 

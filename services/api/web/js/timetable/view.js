@@ -112,7 +112,13 @@ export async function showTimetable(outlet, at) {
   );
   const facts = h("p", { class: "tt-facts", role: "status" });
   const sheet = h("div", { class: "sheet" });
-  const details = detailsPanel(model, see, (id) => verdict.filter((text) => mentions(text, id)));
+  const details = detailsPanel(
+    model,
+    see,
+    (id) => verdict.filter((text) => mentions(text, id)),
+    problem && `/api/timetables/${job.job_id}/variants/${number}`,
+    at.signal,
+  );
   fill(
     stage,
     h("div", { class: "toolbar" }, tabs, h("div", { class: "finder" }, back, search.node, forth), weeks?.node, modes),
