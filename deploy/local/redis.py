@@ -47,8 +47,8 @@ class RedisServer(Server):
             "port": str(self.port),
             "requirepass": self.password,
             "dir": f'"{self.folder}"',
-            # Every write reaches the operating system before its answer, so kill -9 loses nothing. Not "everysec": while
-            # the disk is slow, that puts off the write itself, not only its flush, for up to 2 s after the answer.
+            # Every write reaches the operating system before its answer, so kill -9 loses nothing. Not "everysec":
+            # while the disk is slow, that puts off the write itself, not only its flush, for up to 2 s.
             "appendonly": "yes",
             "appendfsync": "no",
             "save": '""',

@@ -52,8 +52,8 @@ _RETRY_IN_PLACE_S = 60.0
 _LAST_ANSWER_S = 1.0
 _LOOKS_PER_LIMIT = 8
 _BACKLOG_EVERY_S = 5.0
-# How long the broker may hold a fetch for which there is nothing. Apache Kafka answers as soon as there is something; the
-# embedded broker looks now and then only, so longer would delay messages, and shorter is a fifth of a processor at rest.
+# How long the broker may hold a fetch for which there is nothing. Apache Kafka answers as soon as there is something;
+# the embedded broker looks now and then only: longer would delay messages, shorter cost a fifth of a processor at rest.
 _FETCH_WAIT_MS = 250
 # The answer to a heartbeat tells a member that another one has left, and that there are partitions to take over.
 _LONGEST_HEARTBEAT_MS = 1000
