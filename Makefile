@@ -145,3 +145,11 @@ docs: $(VENV)/.dev ## Generate what is made from the code: JSON Schema, examples
 .PHONY: bench
 bench: $(VENV)/.dev $(VENV)/.warm ## Measure the solver and the services; prints tables (minutes to an hour)
 	@$(BIN)/python -m benchmarks
+
+ENGINE_SEEDS ?= 3
+.PHONY: bench-engine
+bench-engine: $(VENV)/.dev $(VENV)/.warm ## Measure the engine on the benchmark instances, ENGINE_SEEDS (3) runs each, into docs/benchmarks.md (ten hours)
+	@$(BIN)/python -m benchmarks curriculum --seconds 60 --seeds $(ENGINE_SEEDS) --keep
+	@$(BIN)/python -m benchmarks curriculum --seconds 300 --seeds $(ENGINE_SEEDS) --keep
+	@$(BIN)/python -m benchmarks itc2019 --seconds 600 --workers 2 --seeds $(ENGINE_SEEDS) --keep
+	@$(BIN)/python -m benchmarks university --seconds 60 --workers 2 --keep

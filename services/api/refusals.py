@@ -69,6 +69,11 @@ def not_found(what: str, code: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, code, f"There is no such {what}.")
 
 
+def problem_deleted(consequence: str) -> Refusal:
+    """410 for what cannot be had without the job's problem."""
+    return Refusal(HTTPStatus.GONE, "problem_deleted", f"The problem of this job has been deleted; {consequence}.")
+
+
 def unavailable(detail: str, code: str = "unavailable", retry_after_s: int = 5) -> Refusal:
     return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, headers={"Retry-After": str(retry_after_s)})
 

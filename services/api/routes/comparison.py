@@ -6,7 +6,6 @@ Owns which variants are asked for, and caching. Must not know how they are compa
 from __future__ import annotations
 
 import hashlib
-from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from schemas.problem.findings import Finding, InvalidInputError
 from services.api.access import Access
 from services.api.bodies import ComparedVariant, ComparisonAnswer, ComparisonQuery, VariantAnswer
 from services.api.comparing import COMPARISON_VERSION, compare_variants
-from services.api.refusals import Refusal, invalid_body, not_found
+from services.api.refusals import invalid_body, not_found, problem_deleted
 from services.api.routes.downloads import IfNoneMatch, caching, not_modified
 from services.api.routes.timetables import PREFIX
 from services.api.store.results import Results
@@ -72,11 +71,7 @@ def comparison_routes(access: Access, results: Results, children: ChildProcesses
     async def _content(caller: Principal, job_id: UUID, variants: list[VariantAnswer]) -> bytes:
         problem = await results.problem(caller.organization_id, job_id)
         if problem is None:
-            raise Refusal(
-                HTTPStatus.GONE,
-                "problem_deleted",
-                "The problem of this job has been deleted; only timetables are left.",
-            )
+            raise problem_deleted("only timetables are left")
         stored = {}
         for variant in variants:
             packed = await results.timetable(job_id, variant.variant)

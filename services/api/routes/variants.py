@@ -20,7 +20,7 @@ from schemas.problem.findings import InvalidInputError
 from schemas.problem.read import ProblemFormat
 from services.api.access import Access
 from services.api.bodies import VariantFormat, VariantQuery
-from services.api.refusals import Refusal, invalid_body, not_found
+from services.api.refusals import Refusal, invalid_body, not_found, problem_deleted
 from services.api.rendering import RENDERING_VERSION, Rendering, decompressed, render
 from services.api.routes.documented import XLSX_TYPE
 from services.api.routes.downloads import IfNoneMatch, attachment, caching, not_modified
@@ -125,11 +125,7 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
             return await to_thread.run_sync(decompressed, stored)
         problem = await results.problem(caller.organization_id, job_id)
         if problem is None:
-            raise Refusal(
-                HTTPStatus.GONE,
-                "problem_deleted",
-                "The problem of this job has been deleted; only the whole timetable as JSON is left.",
-            )
+            raise problem_deleted("only the whole timetable as JSON is left")
         if rendering.format is VariantFormat.SOLUTION and problem.format is not ProblemFormat.CTT:
             raise Refusal(
                 HTTPStatus.NOT_ACCEPTABLE,

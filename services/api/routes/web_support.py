@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from schemas.problem.model import Course, Problem
 from schemas.problem.read import ProblemFormat, parse_problem
 from services.api.access import Access
-from services.api.refusals import Refusal, not_found
+from services.api.refusals import not_found, problem_deleted
 from services.api.rendering import decompressed
 from services.api.routes.timetables import PREFIX
 from services.api.store.jobs import Jobs
@@ -40,7 +40,7 @@ def web_support_routes(access: Access, jobs: Jobs, results: Results, children: C
         if problem is None:
             if await jobs.get(caller.organization_id, job_id) is None:
                 raise not_found("job", "job_not_found")
-            raise Refusal(HTTPStatus.GONE, "problem_deleted", "The problem of this job has been deleted.")
+            raise problem_deleted("its names are gone with it")
         digest = hashlib.sha256(problem.content_zstd).hexdigest()[:32]
         headers = {"ETag": f'"{digest}-{_VERSION}"', "Cache-Control": "private, no-cache"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):

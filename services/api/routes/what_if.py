@@ -6,7 +6,6 @@ Owns what a question means and whether it may be asked. Must not know how conseq
 from __future__ import annotations
 
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from schemas.whatif.alternatives import MAX_ALTERNATIVES
 from schemas.whatif.answers import Alternatives, Evaluation
 from services.api.access import Access
 from services.api.bodies import MoveRequest
-from services.api.refusals import Refusal, not_found
+from services.api.refusals import not_found, problem_deleted
 from services.api.routes.documented import json_body
 from services.api.routes.requests import read_json
 from services.api.routes.timetables import PREFIX
@@ -83,8 +82,7 @@ def what_if_routes(access: Access, results: Results, uploads: Uploads, what_if: 
             problem = await results.problem(caller.organization_id, job_id)
             stored = await results.timetable(job_id, number)
             if problem is None or stored is None:
-                message = "The problem of this job has been deleted; without it nothing can be counted."
-                raise Refusal(HTTPStatus.GONE, "problem_deleted", message)
+                raise problem_deleted("without it nothing can be counted")
             return Content(problem.format, problem.content_zstd, stored)
 
         # By what the timetable is, not by its number alone: nothing that is kept can be mistaken for something else.
