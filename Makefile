@@ -97,8 +97,12 @@ down: ## Stop what `make up` left running; the data stays
 TESTS := HORARIUM_TEST_KERNELS=ready $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.warm ## Run all tests but the next two suites, against the embedded servers
-	@$(TESTS) -m "not faults and (e2e or not benchmark_instances)"
+test: $(VENV)/.dev $(VENV)/.warm ## Run all tests that need nothing that is not made here, but the fault suite, against the embedded servers
+	@$(TESTS) -m "not faults and not browser and (e2e or not benchmark_instances)"
+
+.PHONY: test-web
+test-web: $(VENV)/.dev $(VENV)/.warm ## Run the web page's tests (Chromium)
+	@$(TESTS) -m browser
 
 .PHONY: test-instances
 test-instances: $(VENV)/.dev $(VENV)/.warm ## Run the unit tests that read the benchmark instances: formats, engine and referee on real input

@@ -54,6 +54,8 @@ organizations = Table(
     Column("max_open_jobs", Integer, nullable=False, server_default=text("1000"), comment="queued and running"),
     Column("max_problem_bytes", BigInteger, nullable=False, server_default=text("2147483648"), comment="of all"),
     Column("accepted_jobs", BigInteger, nullable=False, server_default=text("0"), comment="ever, over HTTP"),
+    # At least as many as are marked in `jobs`; counted anew when it reaches the limit; see store/limits.py.
+    Column("open_jobs", BigInteger, nullable=False, server_default=text("0"), comment="not yet seen to have ended"),
     _created_at(),
     CheckConstraint(
         "max_running_jobs >= 0 AND generate_per_hour >= 0 AND max_open_jobs >= 0 AND max_problem_bytes >= 0",

@@ -28,6 +28,8 @@ from tests.e2e.conftest import EMAIL, PASSWORD, System, wait_for, whole_system
 from tests.e2e.kafka_writing import publish_request
 from tests.e2e.problems import a_department
 
+pytestmark = pytest.mark.browser
+
 # Longer than every wait of these tests: such a job ends because it is stopped or cancelled.
 SEARCH_S = 600
 # Playwright's own patience for one expectation, 5 s, is short for two busy cores.

@@ -28,10 +28,12 @@ from schemas.tables import (
 )
 from services.api.cursors import Position
 from services.api.reading import ReadProblem
+from services.api.store.accepting import JOB_COLUMNS, accept_at_once
 from services.api.store.limits import Allowance, admit
-from services.api.store.outbox import PUT, put
+from services.api.store.outbox import PUT, put, row_of
 from services.api.store.problems import add_problem, reference
 from services.runtime.faults import fault_point
+from services.runtime.message_spans import creating
 from services.runtime.tokens import Principal
 
 # Names for event ids that are a function of the job: the same event written twice is one event.
@@ -118,47 +120,38 @@ class Jobs:
         """Accept a job. Raises UnknownProblemError, UnknownBaseError, IdempotencyKeyReusedError or LimitReachedError;
         then nothing is written.
         """
-        async with self._engine.begin() as connection:
-            job_id = uuid4()
-            if wanted.idempotency_key is not None:
-                earlier = await _claim_key(connection, caller.organization_id, wanted, job_id)
-                if earlier is not None:
-                    return Accepted(earlier, allowance=None)
-            if wanted.options.base_job_id is not None:
-                wanted = await _with_base(connection, caller.organization_id, wanted)
-            if isinstance(wanted.problem, ReadProblem):
-                number, allowance = await admit(connection, caller.organization_id)
-                added, _ = await add_problem(connection, caller, wanted.problem, None)
-                problem_ref = ProblemReference(problem_id=added.id, sha256=wanted.problem.sha256)
-            else:
-                # What can be known without the organisation's lock comes before it, so that others wait less.
-                problem_ref = await _stored(connection, caller, wanted.problem)
-                number, allowance = await admit(connection, caller.organization_id)
-            event = JobRequested(
-                event_id=request_event_id(job_id),
-                job_id=job_id,
-                correlation_id=wanted.correlation_id,
-                organization_id=caller.organization_id,
-                requested_by=caller.email[:200],
-                priority=wanted.priority,
-                options=wanted.options,
-                problem_ref=problem_ref,
-            )
-            job = {
-                "id": job_id,
-                "organization_id": caller.organization_id,
-                "problem_id": problem_ref.problem_id,
-                "problem_sha256": problem_ref.sha256,
-                "options": wanted.options.model_dump(mode="json"),
-                "priority": wanted.priority,
-                "requested_by": event.requested_by,
-                "correlation_id": wanted.correlation_id,
-                "accepted_number": number,
-            }
-            await put(connection, event, _PUT_WITH_JOB, {f"new_{name}": value for name, value in job.items()})
+        job_id = uuid4()
+        allowance = await self._at_once(caller, wanted, job_id)
+        if allowance is None:
+            async with self._engine.begin() as connection:
+                accepted = await _step_by_step(connection, caller, wanted, job_id)
+            if accepted.replayed:
+                return accepted
+            allowance = accepted.allowance
         fault_point("api.committed")
         self._on_written()
         return Accepted(job_id, allowance)
+
+    async def _at_once(self, caller: Principal, wanted: Wanted, job_id: UUID) -> Allowance | None:
+        """What is left if the job was accepted; None if that takes more steps, or cannot be."""
+        if not isinstance(wanted.problem, UUID) or wanted.options.base_job_id is not None:
+            return None
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            found = await reference(connection, caller.organization_id, wanted.problem)
+            if found is None:
+                return None
+            event = _requested(
+                caller, wanted, job_id, ProblemReference(problem_id=found.problem_id, sha256=found.sha256)
+            )
+            with creating(event.TOPIC, job_id=str(job_id)) as traceparent:
+                return await accept_at_once(
+                    connection,
+                    _row(caller, wanted, event),
+                    row_of(event, traceparent),
+                    wanted.idempotency_key,
+                    wanted.request_sha256,
+                )
 
     async def control(
         self, caller: Principal, job_id: UUID, action: ControlAction, correlation_id: str
@@ -226,6 +219,56 @@ def control_event(row: Row[Any]) -> JobControl:
         action=action,
         requested_by=row.requested_by,
     )
+
+
+async def _step_by_step(connection: AsyncConnection, caller: Principal, wanted: Wanted, job_id: UUID) -> Accepted:
+    """As `Jobs.request`, in a transaction."""
+    if wanted.idempotency_key is not None:
+        earlier = await _claim_key(connection, caller.organization_id, wanted, job_id)
+        if earlier is not None:
+            return Accepted(earlier, allowance=None)
+    if wanted.options.base_job_id is not None:
+        wanted = await _with_base(connection, caller.organization_id, wanted)
+    if isinstance(wanted.problem, ReadProblem):
+        number, allowance = await admit(connection, caller.organization_id)
+        added, _ = await add_problem(connection, caller, wanted.problem, None)
+        problem_ref = ProblemReference(problem_id=added.id, sha256=wanted.problem.sha256)
+    else:
+        # What can be known without the organisation's lock comes before it, so that others wait less.
+        problem_ref = await _stored(connection, caller, wanted.problem)
+        number, allowance = await admit(connection, caller.organization_id)
+    event = _requested(caller, wanted, job_id, problem_ref)
+    row = _row(caller, wanted, event) | {"accepted_number": number}
+    await put(connection, event, _PUT_WITH_JOB, {f"new_{name}": value for name, value in row.items()})
+    return Accepted(job_id, allowance)
+
+
+def _requested(caller: Principal, wanted: Wanted, job_id: UUID, problem_ref: ProblemReference) -> JobRequested:
+    return JobRequested(
+        event_id=request_event_id(job_id),
+        job_id=job_id,
+        correlation_id=wanted.correlation_id,
+        organization_id=caller.organization_id,
+        requested_by=caller.email[:200],
+        priority=wanted.priority,
+        options=wanted.options,
+        problem_ref=problem_ref,
+    )
+
+
+def _row(caller: Principal, wanted: Wanted, event: JobRequested) -> dict[str, Any]:
+    """The job as it is stored, without its number."""
+    problem_ref = event.problem_ref
+    return {
+        "id": event.job_id,
+        "organization_id": caller.organization_id,
+        "problem_id": problem_ref.problem_id if problem_ref else None,
+        "problem_sha256": problem_ref.sha256 if problem_ref else None,
+        "options": wanted.options.model_dump(mode="json"),
+        "priority": wanted.priority,
+        "requested_by": event.requested_by,
+        "correlation_id": wanted.correlation_id,
+    }
 
 
 async def _claim_key(connection: AsyncConnection, organization_id: UUID, wanted: Wanted, job_id: UUID) -> UUID | None:
@@ -298,16 +341,12 @@ async def _stored(connection: AsyncConnection, caller: Principal, problem_id: UU
     return ProblemReference(problem_id=found.problem_id, sha256=found.sha256)
 
 
-_JOB_COLUMNS = (
-    *("id", "organization_id", "problem_id", "problem_sha256", "options", "priority"),
-    *("requested_by", "correlation_id", "accepted_number"),
-)
 _NEW_JOB = insert(jobs).values(
     source="api",
     maybe_open=True,
     # In the order of the numbers: now() is when the transaction began to wait for its turn.
     created_at=func.clock_timestamp(),
-    **{name: bindparam(f"new_{name}") for name in _JOB_COLUMNS},
+    **{name: bindparam(f"new_{name}") for name in (*JOB_COLUMNS, "accepted_number")},
 )
 # The job's row and its event in one statement, built once: both are written with every generate request.
 _PUT_WITH_JOB = PUT.add_cte(_NEW_JOB.cte("new_job"))

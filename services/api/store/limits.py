@@ -5,8 +5,8 @@ row: so they are exact however many requests come at once, and need nothing but 
 
 - Generate requests per hour: a sliding window. Every accepted job has a number within its organisation, so how many
   were accepted since a moment is a subtraction, and costs the same for ten an hour and for a hundred thousand.
-- Open jobs (queued and running): api marks the jobs it accepts, and looks which of them have ended only when the marks
-  reach the limit. Until then the count is too high, never too low.
+- Open jobs (queued and running): api marks and counts the jobs it accepts, and looks which of them have ended only when
+  the count reaches the limit. Until then it is too high, never too low.
 - Running jobs: held back by the solver's claim, not refused here.
 """
 
@@ -22,7 +22,6 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Row,
-    ScalarSelect,
     Select,
     bindparam,
     cast,
@@ -30,7 +29,6 @@ from sqlalchemy import (
     extract,
     func,
     select,
-    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -115,9 +113,9 @@ class Organizations:
             ).one_or_none()
             if row is None:
                 return None
-            standing = (await connection.execute(_STANDING, {"organization": organization_id})).one()
+            oldest = (await connection.execute(OLDEST, {"organization": organization_id})).one_or_none()
             counts = (await connection.execute(_usage(organization_id))).one()
-        used = 0 if standing.oldest is None else row.accepted_jobs - standing.oldest + 1
+        used = 0 if oldest is None else row.accepted_jobs - oldest.number + 1
         return row.name, _limits(row), Usage(used, counts.running, counts.open, counts.bytes, counts.users)
 
 
@@ -131,15 +129,19 @@ async def admit(connection: AsyncConnection, organization_id: UUID) -> tuple[int
     if row is None:
         raise UnknownOrganizationError
     # Another statement, so that it sees what those had written who were waited for.
-    standing = (await connection.execute(_STANDING, {"organization": organization_id})).one()
-    number, oldest = row.accepted_jobs, standing.oldest
-    used = 0 if oldest is None else number - oldest
+    oldest = (await connection.execute(OLDEST, {"organization": organization_id})).one_or_none()
+    used = 0 if oldest is None else row.accepted_jobs - oldest.number
     if used >= row.generate_per_hour:
         await _refuse_this_hour(connection, row)
-    if standing.maybe_open >= row.max_open_jobs:
+    if row.open_jobs > row.max_open_jobs:
         await _require_open(connection, row)
-    reset_s = math.ceil(WINDOW.total_seconds() if oldest is None else standing.reset_s)
-    return number, Allowance(row.generate_per_hour, row.generate_per_hour - used - 1, max(1, reset_s))
+    reset_s = WINDOW.total_seconds() if oldest is None else oldest.reset_s
+    return row.accepted_jobs, allowance(row.generate_per_hour, used, reset_s)
+
+
+def allowance(per_hour: int, used: int, reset_s: float) -> Allowance:
+    """What is left once a job has been accepted, `used` of the hour's before it."""
+    return Allowance(per_hour, per_hour - used - 1, max(1, math.ceil(reset_s)))
 
 
 async def lock(connection: AsyncConnection, organization_id: UUID) -> None:
@@ -196,11 +198,16 @@ async def _refuse_this_hour(connection: AsyncConnection, row: Row[tuple[object, 
 
 
 async def _require_open(connection: AsyncConnection, row: Row[tuple[object, ...]]) -> None:
-    """Look which jobs have ended; raise LimitReachedError if that leaves no room for another one."""
+    """Look which jobs have ended; raise LimitReachedError if that leaves no room for another one.
+
+    The row counts this request already.
+    """
     await connection.execute(
         update(jobs).where(jobs.c.organization_id == row.id, jobs.c.maybe_open, _ended()).values(maybe_open=False)
     )
-    marked = await connection.scalar(select(_marked()), {"organization": row.id})
+    marked = await connection.scalar(
+        select(func.count()).select_from(jobs).where(jobs.c.organization_id == row.id, jobs.c.maybe_open)
+    )
     if (marked or 0) >= row.max_open_jobs:
         raise LimitReachedError(
             "too_many_open_jobs",
@@ -208,6 +215,9 @@ async def _require_open(connection: AsyncConnection, row: Row[tuple[object, ...]
             " some.",
             _LOOK_AGAIN_S,
         )
+    await connection.execute(
+        update(organizations).where(organizations.c.id == row.id).values(open_jobs=(marked or 0) + 1)
+    )
 
 
 def _ended() -> ColumnElement[bool]:
@@ -222,18 +232,9 @@ def _expires_in_s() -> ColumnElement[float]:
     return cast(extract("epoch", jobs.c.created_at + WINDOW - func.clock_timestamp()), Float)
 
 
-def _marked() -> ScalarSelect[int]:
-    return (
-        select(func.count())
-        .select_from(jobs)
-        .where(jobs.c.organization_id == bindparam("organization"), jobs.c.maybe_open)
-        .scalar_subquery()
-    )
-
-
-def _standing() -> Select[Any]:
+def _oldest() -> Select[Any]:
     # The clock and not now(): the transaction may have waited for the lock since it began.
-    oldest = (
+    return (
         select(jobs.c.accepted_number.label("number"), _expires_in_s().label("reset_s"))
         .where(
             jobs.c.organization_id == bindparam("organization"),
@@ -242,11 +243,6 @@ def _standing() -> Select[Any]:
         )
         .order_by(jobs.c.created_at, jobs.c.id)
         .limit(1)
-        .subquery()
-    )
-    always = select(_marked().label("maybe_open")).subquery()
-    return select(always.c.maybe_open, oldest.c.number.label("oldest"), oldest.c.reset_s).select_from(
-        always.outerjoin(oldest, true())
     )
 
 
@@ -255,10 +251,11 @@ def _standing() -> Select[Any]:
 _COUNT_ONE_MORE = (
     update(organizations)
     .where(organizations.c.id == bindparam("organization"))
-    .values(accepted_jobs=organizations.c.accepted_jobs + 1)
+    .values(accepted_jobs=organizations.c.accepted_jobs + 1, open_jobs=organizations.c.open_jobs + 1)
     .returning(*organizations.c)
 )
-_STANDING = _standing()
+# The oldest job that counts for this hour: its number, and in how many seconds it stops counting.
+OLDEST = _oldest()
 
 
 def _usage(organization_id: UUID) -> Select[Any]:

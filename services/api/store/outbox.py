@@ -34,13 +34,17 @@ async def put(
     `more` as the values of that.
     """
     with creating(event.TOPIC, job_id=str(event.job_id)) as traceparent:
-        message = encode(event, source=SOURCE, traceparent=traceparent)
-        row = {
-            "event_id": event.event_id,
-            "job_id": event.job_id,
-            "topic": message.topic,
-            "key": message.key,
-            "value": message.value,
-            "headers": dict(message.headers),
-        }
-        await connection.execute(statement, row | dict(more or {}))
+        await connection.execute(statement, row_of(event, traceparent) | dict(more or {}))
+
+
+def row_of(event: Event, traceparent: str | None) -> dict[str, Any]:
+    """The columns of an event that is to be written."""
+    message = encode(event, source=SOURCE, traceparent=traceparent)
+    return {
+        "event_id": event.event_id,
+        "job_id": event.job_id,
+        "topic": message.topic,
+        "key": message.key,
+        "value": message.value,
+        "headers": dict(message.headers),
+    }
