@@ -97,7 +97,7 @@ down: ## Stop what `make up` left running; the data stays
 TESTS := HORARIUM_TEST_KERNELS=ready $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: $(VENV)/.dev $(VENV)/.warm ## Run all tests that need nothing that is not made here, but the fault suite, against the embedded servers
+test: $(VENV)/.dev $(VENV)/.warm ## Run the tests on the embedded servers: all but those in a browser, on benchmark instances, and of faults
 	@$(TESTS) -m "not faults and not browser and (e2e or not benchmark_instances)"
 
 .PHONY: test-web

@@ -5,16 +5,12 @@ Best-known costs are of the UD2 formulation, as the README beside the instances 
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from statistics import median
 
+from benchmarks.instances import folder_of
 from schemas.problem.read import ProblemFormat, load_problem
 from schemas.referee import judge
 from services.solver.solve import solve_problem
-
-VARIABLE = "HORARIUM_BENCHMARKS"
-DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
 
 BEST_KNOWN = {
     "comp01": 5, "comp02": 24, "comp03": 62, "comp05": 284, "comp06": 27, "comp08": 37, "comp10": 4,
@@ -27,13 +23,9 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
 
     Raises SystemExit for an unknown name, or if the referee and the engine count differently.
     """
-    folder = Path(os.environ.get(VARIABLE, DEFAULT)) / "itc2007" / "cbctt" / "ctt"
-    if not folder.is_dir():
-        print(f"curriculum: no instances in {folder}; set {VARIABLE} to the folder that has them")
+    folder = folder_of("curriculum", "itc2007/cbctt/ctt", BEST_KNOWN, names)
+    if folder is None:
         return
-    unknown = sorted(set(names or ()) - set(BEST_KNOWN))
-    if unknown:
-        raise SystemExit(f"curriculum: no instance {', '.join(unknown)}; there are {', '.join(BEST_KNOWN)}")
     print(f"\nITC-2007 track 3, {seconds:g} s, {workers} worker(s), median of {seeds} seed(s)\n")
     print("| instance | cost | each seed | best known | method |")
     print("|---|---:|---|---:|---|")

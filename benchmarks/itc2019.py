@@ -6,17 +6,14 @@ value are left out of the mean gap. Owns the table only; the referee counts, the
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
+from benchmarks.instances import folder_of
 from schemas.problem.read import ProblemFormat, load_problem
 from schemas.referee import judge
 from services.solver.solve import SolveReport, solve_problem
-
-VARIABLE = "HORARIUM_BENCHMARKS"
-DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "benchmarks"
 
 # None: no value is sourced.
 BEST_KNOWN: dict[str, int | None] = {
@@ -46,13 +43,9 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
 
     Raises SystemExit for an unknown name, or if the referee and the engine count differently.
     """
-    folder = Path(os.environ.get(VARIABLE, DEFAULT)) / "itc2019"
-    if not folder.is_dir():
-        print(f"itc2019: no instances in {folder}; set {VARIABLE} to the folder that has them")
+    folder = folder_of("itc2019", "itc2019", BEST_KNOWN, names)
+    if folder is None:
         return
-    unknown = sorted(set(names or ()) - set(BEST_KNOWN))
-    if unknown:
-        raise SystemExit(f"itc2019: no instance {', '.join(unknown)}; there are {', '.join(BEST_KNOWN)}")
     print(f"\nITC-2019, {seconds:g} s, {workers} worker(s), {seeds} seed(s); the median run by (violations, cost)\n")
     print("| instance | best known | violations | cost | gap | first without violations | each seed |")
     print("|---|---:|---:|---:|---:|---:|---|")

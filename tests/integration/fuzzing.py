@@ -26,7 +26,7 @@ from schemathesis.checks import (
 )
 
 SEED = 20261123
-REQUESTS_PER_OPERATION = 12
+REQUESTS_PER_OPERATION = 24
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,

@@ -29,13 +29,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.tables import idempotency_keys, jobs, organizations, outbox, problems
 from services.api.store.limits import OLDEST, Allowance, allowance
+from services.api.store.outbox import COLUMNS
 
-# Of the job and of its event; the names of the parameters are these with a prefix.
+# The names of the parameters are the columns', with a prefix.
 JOB_COLUMNS = (
     *("id", "organization_id", "problem_id", "problem_sha256", "options", "priority"),
     *("requested_by", "correlation_id"),
 )
-EVENT_COLUMNS = ("event_id", "job_id", "topic", "key", "value", "headers")
 
 
 async def accept_at_once(
@@ -50,9 +50,7 @@ async def accept_at_once(
     The connection is in autocommit mode. None if nothing was written: the problem is not there, the key is taken, a
     limit is reached or may be, or nothing was accepted in the last hour.
     """
-    values = {f"job_{name}": job[name] for name in JOB_COLUMNS} | {
-        f"event_{name}": event[name] for name in EVENT_COLUMNS
-    }
+    values = {f"job_{name}": job[name] for name in JOB_COLUMNS} | {f"event_{name}": event[name] for name in COLUMNS}
     key = {"organization": job["organization_id"], "idempotency_key": idempotency_key, "request_sha256": request_sha256}
     try:
         row = (await connection.execute(_ACCEPT, values | key)).one_or_none()
@@ -105,9 +103,7 @@ def _accept() -> Select[Any]:
             func.clock_timestamp(),
         ),
     )
-    event = insert(outbox).from_select(
-        EVENT_COLUMNS, select(*_parameters("event", outbox, EVENT_COLUMNS)).select_from(counted)
-    )
+    event = insert(outbox).from_select(COLUMNS, select(*_parameters("event", outbox, COLUMNS)).select_from(counted))
     text = idempotency_keys.c.key.type
     key = insert(idempotency_keys).from_select(
         ["organization_id", "key", "request_sha256", "job_id"],

@@ -19,10 +19,10 @@ from services.runtime.message_spans import creating
 
 SOURCE = "/horarium/api"
 
-_COLUMNS = ("event_id", "job_id", "topic", "key", "value", "headers")
+COLUMNS = ("event_id", "job_id", "topic", "key", "value", "headers")
 PUT = (
     insert(outbox)
-    .values({name: bindparam(name) for name in _COLUMNS})
+    .values({name: bindparam(name) for name in COLUMNS})
     .on_conflict_do_nothing(index_elements=["event_id"])
 )
 

@@ -22,9 +22,7 @@ def measured(document: Path, name: str, told: str) -> None:
         sys.stdout.write(f"{told}\n")
 
 
-def test_a_first_table_goes_to_the_end_and_a_later_one_takes_its_place(
-    document: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_first_table_goes_to_the_end_and_a_later_one_takes_its_place(document: Path) -> None:
     measured(document, "a", "| 1 |")
     measured(document, "b", "| 2 |")
     measured(document, "a", "| 3 |")
