@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTHON ?=
 
 KERNELS := $(shell find services/solver/engine -name '*.py')
-PACKAGING := pyproject.toml requirements/local.txt requirements/redis-server.txt
+PACKAGING := pyproject.toml requirements/install requirements/local.txt requirements/redis-server.txt requirements/uv.txt
 
 .PHONY: help
 help: ## List the targets
@@ -47,10 +47,9 @@ $(BIN)/python:
 	echo "Making $(VENV) with $$("$$found" --version) ($$(command -v "$$found"))"; \
 	"$$found" -m venv $(VENV)
 
-# Only wheels: nothing is compiled on this machine, and a missing wheel says so at once.
 $(VENV)/.local: $(PACKAGING) | $(BIN)/python
 	@echo "Installing what Horarium needs (pinned, hashes checked)"
-	@$(PIP) install --quiet --only-binary :all: --require-hashes --requirement requirements/local.txt
+	@requirements/install $(BIN)/python requirements/local.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then \
 	  $(PIP) install --quiet --no-deps --only-binary :all: --python-version 3.12 --implementation cp --abi cp312 \
@@ -60,7 +59,7 @@ $(VENV)/.local: $(PACKAGING) | $(BIN)/python
 
 $(VENV)/.dev: $(VENV)/.local requirements/dev.txt
 	@echo "Installing the developers' tools (pinned, hashes checked)"
-	@$(PIP) install --quiet --only-binary :all: --require-hashes --requirement requirements/dev.txt
+	@requirements/install $(BIN)/python requirements/dev.txt
 	@touch $@
 
 $(VENV)/.warm: $(VENV)/.local $(KERNELS)
@@ -93,10 +92,13 @@ down: ## Stop what `make up` left running; the data stays
 ##### Checking
 
 # In the order of collection, which has the files that take longest first: none runs alone at the end. The kernels are
-# ready: every target below depends on it.
-TESTS := HORARIUM_TEST_KERNELS=ready $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# ready: every target below depends on it. One worker more than the two cores that this is made for: tests also wait.
+TESTS = HORARIUM_TEST_KERNELS=ready $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+TEST_WORKERS ?= 2
 
-.PHONY: test
+.PHONY: test test-unit test-instances
+test test-unit test-instances: TEST_WORKERS := 3
+
 test: $(VENV)/.dev $(VENV)/.warm ## Run the tests on the embedded servers: all but those in a browser, on benchmark instances, and of faults
 	@$(TESTS) -m "not faults and not browser and (e2e or not benchmark_instances)"
 
@@ -104,7 +106,6 @@ test: $(VENV)/.dev $(VENV)/.warm ## Run the tests on the embedded servers: all b
 test-web: $(VENV)/.dev $(VENV)/.warm ## Run the web page's tests (Chromium)
 	@$(TESTS) -m browser
 
-.PHONY: test-instances
 test-instances: $(VENV)/.dev $(VENV)/.warm ## Run the unit tests that read the benchmark instances: formats, engine and referee on real input
 	@$(TESTS) -m benchmark_instances tests/unit
 
@@ -112,7 +113,6 @@ test-instances: $(VENV)/.dev $(VENV)/.warm ## Run the unit tests that read the b
 test-faults: $(VENV)/.dev $(VENV)/.warm ## Run the fault suite: kill, freeze, starve and mislead everything, on the embedded servers
 	@$(TESTS) -m faults
 
-.PHONY: test-unit
 test-unit: $(VENV)/.dev $(VENV)/.warm ## Run the tests that need no server
 	@$(TESTS) tests/unit
 

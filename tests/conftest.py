@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from typing import Protocol
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from deploy.local.addresses import Addresses
 from deploy.local.stack import LocalStack
@@ -29,6 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the plugin that makes skipped server tests failures; has orphans come to us."""
     guards.adopt_orphans()
     config.pluginmanager.register(guards.SkippedServerTests(), "skipped-server-tests")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Files go to workers as `guards.BySharedServers` says."""
+    return guards.BySharedServers(config, log)
 
 
 def pytest_collection() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import psycopg.generators
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 SERVER_MARKERS = ("integration", "e2e")
 # Longer than whatever a test of the kind waits for, one wait after another: so a test that fails says what it waited
@@ -25,6 +26,17 @@ SERVER_MARKERS = ("integration", "e2e")
 TIMEOUTS_S = {"faults": 600, "e2e": 600, "integration": 300}
 ORPHANS_GONE_WITHIN_S = 10.0
 PR_SET_CHILD_SUBREAPER = 36
+
+
+class BySharedServers(LoadFileScheduling):
+    """A file's tests run on one worker, and all files that share one whole system on the same: to bring it up takes a
+    quarter of a minute.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        folder = file.rpartition("/")[0]
+        return folder if folder.endswith("tests/e2e") else file
 
 
 def marker_of_folder(path: Path) -> str | None:

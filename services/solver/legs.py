@@ -77,7 +77,10 @@ class Legs:
         self._should_stop = should_stop
         self._on_tick = on_tick
         self._teller = Teller(asked, base)
-        self._board = Board(wanted.target)
+        # With a budget the costs of a leg are not those that the target is meant for: see `_good_enough`.
+        limited = base is not None and base.baseline.max_changes is not None
+        self._leg_target = 0 if limited else wanted.target
+        self._board = Board(self._leg_target)
         self._members: Members | None = None
         self._bound: int | None = None
         self._faithful = True  # the present leg's prices are those that were asked for
@@ -121,6 +124,12 @@ class Legs:
         """Nothing but a proof is running."""
         return self._members is not None and self._members.proving
 
+    @property
+    def _good_enough(self) -> bool:
+        """The best find meets the target by the measures that were asked for, within the budget."""
+        best = self.best
+        return best is not None and best.rank <= (0, 0, self._wanted.target)
+
     # -- running ------------------------------------------------------------------------------------------------------
 
     def run(self, start: Assignment | None) -> None:
@@ -150,7 +159,7 @@ class Legs:
             here = self.best.assignment if self.best is not None else start
             found = self._search(problem, here, share=leg.share, last=leg.last)
             plan.tell(found, self.best)
-            if leg.faithful and self._board.finished and not found.over_budget:
+            if self._good_enough or (leg.faithful and self._board.finished and not found.over_budget):
                 return
             proven = leg.free is None and self._board.infeasible_since is not None
             if first and found.over_budget and not proven and limit is not None and not self._should_stop():
@@ -206,7 +215,7 @@ class Legs:
         wanted = self._wanted
         self._moves += self._board.moves
         self._number += 1
-        self._board = board = Board(wanted.target)
+        self._board = board = Board(self._leg_target)
         if self._counted:
             board.prove_infeasible()
         self._members = members = Members(
@@ -216,7 +225,7 @@ class Legs:
             clock=self._clock if last else Clock(share * wanted.seconds),
             seed=wanted.seed + (self._number - 1) * LEG_SEED_STRIDE,
             workers=wanted.workers,
-            target=wanted.target,
+            target=self._leg_target,
             moves=None if wanted.moves is None else max(1, round(share * wanted.moves)),
             start=start,
             reserve=wanted.reserve if last else 0.0,
@@ -241,6 +250,8 @@ class Legs:
 
         def finished() -> bool:
             since = board.infeasible_since
+            if self._good_enough and self._wanted.moves is None:  # a search by moves does not hang on when it is seen
+                return True
             return board.finished or (since is not None and time.monotonic() - max(since, began) > after_proof)
 
         run_together(works, on_tick=lambda: self._on_tick(None, ""), should_stop=self._should_stop, finished=finished)

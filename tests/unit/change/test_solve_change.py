@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ def solve(
     *,
     seconds: float = 20.0,
     moves: int | None = None,
+    target: int = 0,
     reports: list[SolveReport] | None = None,
 ) -> SolveResult:
     heard: list[SolveReport] = [] if reports is None else reports
@@ -38,6 +40,7 @@ def solve(
         seed=1,
         workers=1,
         moves=moves,
+        target=target,
         on_progress=heard.append,
         should_stop=lambda: False,
     )
@@ -165,6 +168,18 @@ def test_the_grid_search_keeps_a_budget(department: ExpandedProblem, published: 
     assert place(result.timetable, moved.class_id)[0] == other
     ranks = [(r.hard_violations, r.over_budget, r.cost) for r in reports if r.hard_violations is not None]
     assert ranks == sorted(ranks, key=lambda rank: [x or 0 for x in rank], reverse=True)
+
+
+def test_a_target_is_met_only_within_the_budget_and_then_ends_the_search(
+    department: ExpandedProblem, published: Timetable
+) -> None:
+    moved = published.placements[0]
+    other = next(t.id for t in department.problem.times if t.id != moved.time)
+    problem = again(department, published, [PinnedClass(class_id=moved.class_id, time=other)], max_changes=8)
+    began = time.monotonic()
+    result = solve(problem, seconds=120.0, target=1_000_000)
+    assert (result.hard_violations, result.over_budget) == (0, 0)
+    assert time.monotonic() - began < 60.0
 
 
 def test_dearer_changes_are_fewer(department: ExpandedProblem, published: Timetable) -> None:
