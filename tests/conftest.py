@@ -35,8 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Files go to workers as `guards.BySharedServers` says."""
-    return guards.BySharedServers(config, log)
+    """What shares servers stays together; without `--dist loadfile`, too."""
+    scheduler = LoadFileScheduling(config, log)
+    scheduler._split_scope = guards.sharers
+    return scheduler
 
 
 def pytest_collection() -> None:

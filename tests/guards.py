@@ -18,7 +18,6 @@ from typing import Any
 import psutil
 import psycopg.generators
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 SERVER_MARKERS = ("integration", "e2e")
 # Longer than whatever a test of the kind waits for, one wait after another: so a test that fails says what it waited
@@ -28,15 +27,13 @@ ORPHANS_GONE_WITHIN_S = 10.0
 PR_SET_CHILD_SUBREAPER = 36
 
 
-class BySharedServers(LoadFileScheduling):
-    """A file's tests run on one worker, and all files that share one whole system on the same: to bring it up takes a
-    quarter of a minute.
+def sharers(nodeid: str) -> str:
+    """Names the tests that one worker runs together: a file's, or all of the files that share one whole system, which
+    takes a quarter of a minute to bring up.
     """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        folder = file.rpartition("/")[0]
-        return folder if folder.endswith("tests/e2e") else file
+    file = nodeid.split("::", 1)[0]
+    folder = file.rpartition("/")[0]
+    return folder if folder.endswith("tests/e2e") else file
 
 
 def marker_of_folder(path: Path) -> str | None:
