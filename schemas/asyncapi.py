@@ -210,8 +210,8 @@ def _schemas() -> dict[str, Any]:
     # The event takes any object, so that a bad problem fails its job with a reason; this says what a good one is.
     described = schemas[JobRequested.__name__]["properties"]["problem"]
     described["description"] = (
-        'A native problem (the schema `Problem`), or with `problem_format` "ctt" the text of an ITC-2007 file, with'
-        f' "itc2019" that of an ITC-2019 file. Large ones are better uploaded; a message may have'
+        'A native problem (the schema `Problem`), or with `problem_format` "ctt", "tim" or "itc2019" the text of a'
+        " benchmark file. Large ones are better uploaded; a message may have"
         f" {BY_NAME[JobRequested.TOPIC].max_message_bytes // 2**20} MiB."
     )
     return dict(sorted(schemas.items()))

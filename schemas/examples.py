@@ -172,6 +172,16 @@ _XML_PROBLEM = """\
 """
 
 
+# Two events, a room of three seats with one feature, three students; the first event needs the feature.
+_TIM_PROBLEM = """\
+2 1 1 3
+3
+1 1 1 0 0 1
+1
+1 0
+"""
+
+
 def examples() -> dict[str, Event]:
     """Events by name; the name begins with the event's type without its version."""
     return {
@@ -180,6 +190,7 @@ def examples() -> dict[str, Event]:
         "job.requested-inline": _requested_inline(),
         "job.requested-inline-ctt": _requested_ctt(),
         "job.requested-inline-itc2019": _requested_xml(),
+        "job.requested-inline-tim": _requested_tim(),
         "job.control-stop": _control(5, ControlAction.STOP),
         "job.control-cancel": _control(6, ControlAction.CANCEL),
         "solve.progress-constructing": _progress_constructing(),
@@ -278,6 +289,19 @@ def _requested_xml() -> JobRequested:
         options=SolveOptions(time_limit_s=10),
         problem=_XML_PROBLEM,
         problem_format=ProblemFormat.ITC2019,
+    )
+
+
+def _requested_tim() -> JobRequested:
+    return JobRequested(
+        event_id=_event_id(14),
+        job_id=_JOB,
+        occurred_at=_START,
+        correlation_id=_CORRELATION,
+        organization_id=_ORGANIZATION,
+        options=SolveOptions(time_limit_s=10, target_cost=0),
+        problem=_TIM_PROBLEM,
+        problem_format=ProblemFormat.TIM,
     )
 
 

@@ -63,8 +63,9 @@ class Score(Part):
 
     `hard` counts violations by rule (only rules that are violated appear); `hard_violations` is their sum. `cost` is
     the weighted soft cost by part: "time", "room", "student", and one part per distribution type with a cost (plus
-    "curriculum" for soft curricula, and "change" for departures from a baseline); parts of cost 0 may be left out.
-    `total` is their sum. Compare scores by (hard_violations, total).
+    "curriculum" for soft curricula, "change" for departures from a baseline, and "StudentMaxConsecutive" and the like
+    for rules for students); parts of cost 0 may be left out. `total` is their sum. Compare scores by
+    (hard_violations, total).
     """
 
     hard_violations: int = Field(ge=0)

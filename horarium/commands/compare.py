@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def compare(
     file: Annotated[
-        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .tim, .xml, native .json, .xlsx or a .zip of CSVs.")
     ],
     solutions: Annotated[
         list[Path], typer.Argument(metavar="A B ...", help="Timetables of it, as `horarium evaluate` reads them.")
@@ -34,8 +34,8 @@ def compare(
 
     if len(solutions) < 2:
         refuse("There is nothing to compare: name two timetables or more.")
-    problem, _ = read_problem_file(file)
-    timetables = {n: read_solution_file(path, problem) for n, path in enumerate(solutions, start=1)}
+    problem, kind = read_problem_file(file)
+    timetables = {n: read_solution_file(path, problem, kind) for n, path in enumerate(solutions, start=1)}
     scores = {n: judge(problem, timetable).score for n, timetable in timetables.items()}
     for n, path in enumerate(solutions, start=1):
         say(f"{n}: {path}")

@@ -14,7 +14,7 @@ _WRITTEN = (".json", ".gz", ".xlsx", ".zip")
 
 def convert(
     file: Annotated[
-        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .tim, .xml, native .json, .xlsx or a .zip of CSVs.")
     ],
     out: Annotated[Path, typer.Argument(help="File to write: native .json (or .json.gz), .xlsx, or a .zip of CSVs.")],
 ) -> None:

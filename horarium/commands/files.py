@@ -9,8 +9,9 @@ import gzip
 from pathlib import Path
 
 from horarium.commands.terminal import read_file, refuse, refuse_findings, write_file
-from schemas.formats.ctt import read_ctt_solution, write_ctt_solution
+from schemas.formats.ctt import read_ctt_solution
 from schemas.formats.itc2019_solution import Credits, read_itc2019_solution, write_itc2019_solution
+from schemas.formats.solutions import solution_format
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError, InvalidTimetableError
 from schemas.problem.model import Problem
@@ -26,7 +27,6 @@ from schemas.problem.read import (
 from schemas.timetable import Timetable
 
 MAX_SOLUTION_BYTES = 256 * 1024 * 1024
-_OWN_SOLUTIONS = (ProblemFormat.CTT, ProblemFormat.ITC2019)
 
 
 def read_problem_file(path: Path) -> tuple[Problem, AnyFormat]:
@@ -50,8 +50,11 @@ def expand_file(path: Path, problem: Problem) -> ExpandedProblem:
         refuse_findings(path, error)
 
 
-def read_solution_file(path: Path, problem: Problem) -> Timetable:
-    """A timetable in native JSON or in `course room day period` lines; ends the command if it cannot be read."""
+def read_solution_file(path: Path, problem: Problem, kind: AnyFormat) -> Timetable:
+    """A timetable in native JSON or in the problem's solution format; ends the command if it cannot be read.
+
+    Problems whose format has no solutions of its own are read `course room day period` lines.
+    """
     content = read_file(path, MAX_SOLUTION_BYTES)
     try:
         text = content.decode("utf-8-sig")
@@ -63,7 +66,8 @@ def read_solution_file(path: Path, problem: Problem) -> Timetable:
             return _native(text)
         if text.lstrip().startswith("<"):
             return read_itc2019_solution(problem, text)
-        return read_ctt_solution(problem, text)
+        own = solution_format(kind)
+        return read_ctt_solution(problem, text) if own is None else own.read(problem, text)
     except InvalidTimetableError as error:
         refuse_findings(path, error)
 
@@ -87,12 +91,13 @@ def write_solution_file(path: Path, problem: Problem, kind: AnyFormat, timetable
     The name's ending decides: `.xml` is ITC-2019, `.json` native; any other is the problem's own format.
     """
     try:
-        if path.suffix == ".json" or (path.suffix != ".xml" and kind not in _OWN_SOLUTIONS):
-            text = timetable.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n"
-        elif path.suffix == ".xml" or kind is ProblemFormat.ITC2019:
+        own = solution_format(kind)
+        if path.suffix == ".xml" or (kind is ProblemFormat.ITC2019 and path.suffix != ".json"):
             text = write_itc2019_solution(problem, timetable, credits)
+        elif own is None or path.suffix == ".json":
+            text = timetable.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n"
         else:
-            text = write_ctt_solution(problem, timetable)
+            text = own.write(problem, timetable)
         write_file(path, text.encode())
     except InvalidTimetableError as error:
         refuse_findings(path, error)

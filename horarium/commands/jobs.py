@@ -34,6 +34,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _MEDIA_TYPES = {
     ProblemFormat.NATIVE: "application/json",
     ProblemFormat.CTT: "text/plain",
+    ProblemFormat.TIM: "application/x-tim",
     ProblemFormat.ITC2019: "application/xml",
     TableFormat.CSV: "application/zip",
     TableFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -42,7 +43,7 @@ _MEDIA_TYPES = {
 
 def submit(
     file: Annotated[
-        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .tim, .xml, native .json, .xlsx or a .zip of CSVs.")
     ],
     url: Url = DEFAULT_URL,
     token: Token = "",

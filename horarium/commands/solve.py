@@ -37,7 +37,7 @@ MAX_REASONS = 20
 
 def solve(
     file: Annotated[
-        Path, typer.Argument(help="The problem: .ctt, .ectt, .xml, native .json, .xlsx or a .zip of CSVs.")
+        Path, typer.Argument(help="The problem: .ctt, .ectt, .tim, .xml, native .json, .xlsx or a .zip of CSVs.")
     ],
     time_limit: Annotated[
         float, typer.Option(min=0.1, max=MAX_TIME_LIMIT_S, help="Search time per variant, seconds.")
@@ -75,7 +75,7 @@ def solve(
     """
     from horarium.commands.files import expand_file, read_problem_file, read_solution_file, write_solution_file
     from horarium.commands.search_display import display
-    from horarium.commands.verdict import print_verdict
+    from horarium.commands.verdict import print_distance, print_verdict
     from schemas.change.baseline import Baseline, KeepWeights
     from schemas.change.pins import with_pins
     from schemas.formats.itc2019_solution import Credits
@@ -88,7 +88,7 @@ def solve(
     if base is None and (keep_weight is not None or max_changes is not None):
         refuse("--keep-weight and --max-changes need a timetable to stay close to: give --base.")
     problem, kind = read_problem_file(file)
-    published = None if base is None else read_solution_file(base, problem)
+    published = None if base is None else read_solution_file(base, problem, kind)
     try:
         problem = with_pins(problem, change.read_pins(pin, pin_time, pin_room), published)
     except InvalidProblemError as error:
@@ -132,6 +132,7 @@ def solve(
         _print_variants(problem, results, verdicts, [profiles[n % len(profiles)] for n in range(number)], best)
     result, verdict = results[best], verdicts[best]
     print_verdict(verdict)
+    print_distance(problem, kind, result.timetable)
     _print_provenance(result)
     changes = _changes(problem, baseline, result)
     if changes is not None:

@@ -89,9 +89,9 @@ class ProblemReference(BaseModel):
 class JobRequested(Event):
     """A timetable is wanted.
 
-    The problem is either inline (`problem`: a native JSON object, or the text of a `.ctt` file or of ITC-2019 XML; with
-    `problem_format`) or `problem_ref`. Inline content is not validated here: a bad problem fails the job with a reason,
-    it is no dead letter.
+    The problem is either inline (`problem`: a native JSON object, or the text of a `.ctt` or `.tim` file or of ITC-2019
+    XML; with `problem_format`) or `problem_ref`. Inline content is not validated here: a bad problem fails the job with
+    a reason, it is no dead letter.
     """
 
     TYPE: ClassVar[str] = "job.requested.v1"

@@ -15,11 +15,14 @@ from schemas.problem.check_classes import ClassChecks
 from schemas.problem.findings import Finding
 from schemas.problem.model import (
     PARAMETER_COUNT,
+    STUDENT_PARAMETER_COUNT,
     Calendar,
     Class,
     Distribution,
     Pin,
     Problem,
+    StudentRule,
+    StudentRuleType,
     Time,
     TimeBlock,
     Travel,
@@ -56,6 +59,7 @@ def _findings(problem: Problem) -> Iterator[Finding]:
     yield from _curricula(problem)
     yield from _students(problem)
     yield from _distributions(problem)
+    yield from _student_rules(problem)
     yield from _pins(problem)
 
 
@@ -262,20 +266,8 @@ def _distributions(problem: Problem) -> Iterator[Finding]:
 
 
 def _distribution(distribution: Distribution, pointer: str, known: set[str]) -> Iterator[Finding]:
-    if distribution.required == (distribution.penalty is not None):
-        given = "both" if distribution.required else "neither"
-        yield Finding(
-            "required_or_penalty",
-            pointer,
-            f"This {distribution.type} gives {given} of 'required: true' and 'penalty'. Give exactly one.",
-        )
-    expected, actual = PARAMETER_COUNT.get(distribution.type, 0), len(distribution.parameters)
-    if actual != expected:
-        yield Finding(
-            "parameter_count",
-            f"{pointer}/parameters",
-            f"{distribution.type} takes {expected} parameters, and {actual} are given. See docs/formats.md.",
-        )
+    yield from _required_or_penalty(distribution, pointer)
+    yield from _parameter_count(distribution, pointer, PARAMETER_COUNT.get(distribution.type, 0))
     for n, cls in enumerate(distribution.classes):
         if cls not in known:
             yield unknown_reference("class", f"{pointer}/classes/{n}", cls, "/courses")
@@ -284,6 +276,44 @@ def _distribution(distribution: Distribution, pointer: str, known: set[str]) -> 
             "duplicate_class",
             f"{pointer}/classes/{n}",
             f"This {distribution.type} lists class {cls!r} twice. Remove one.",
+        )
+
+
+def _student_rules(problem: Problem) -> Iterator[Finding]:
+    for n, rule in enumerate(problem.student_rules):
+        pointer = f"/student_rules/{n}"
+        yield from _required_or_penalty(rule, pointer)
+        yield from _parameter_count(rule, pointer, STUDENT_PARAMETER_COUNT.get(rule.type, 0))
+        if rule.type is StudentRuleType.NO_CONFLICT and rule.penalty is not None:
+            yield Finding(
+                "no_conflict_penalty",
+                f"{pointer}/penalty",
+                "NoConflict can only be required. Without it a conflict costs the weight 'student': remove the rule.",
+            )
+    for n, name in repeated(_name(rule) for rule in problem.student_rules):
+        yield Finding("duplicate_rule", f"/student_rules/{n}", f"{name} is there twice. Remove one.")
+
+
+def _name(rule: StudentRule) -> str:
+    return f"{rule.type}({', '.join(map(str, rule.parameters))})" if rule.parameters else rule.type.value
+
+
+def _required_or_penalty(rule: Distribution | StudentRule, pointer: str) -> Iterator[Finding]:
+    if rule.required == (rule.penalty is not None):
+        given = "both" if rule.required else "neither"
+        yield Finding(
+            "required_or_penalty",
+            pointer,
+            f"This {rule.type} gives {given} of 'required: true' and 'penalty'. Give exactly one.",
+        )
+
+
+def _parameter_count(rule: Distribution | StudentRule, pointer: str, expected: int) -> Iterator[Finding]:
+    if len(rule.parameters) != expected:
+        yield Finding(
+            "parameter_count",
+            f"{pointer}/parameters",
+            f"{rule.type} takes {expected} parameters, and {len(rule.parameters)} are given. See docs/formats.md.",
         )
 
 

@@ -6,7 +6,7 @@ know files, other formats, or how anything is solved.
 
 Source of the vocabulary: T. Müller, H. Rudová, Z. Müllerová, "University course timetabling and International
 Timetabling Competition 2019", PATAT 2018. The three types at the end of `DistributionType` come from ITC-2007 track 3
-(Di Gaspero, McCollum, Schaerf, 2007).
+(Di Gaspero, McCollum, Schaerf, 2007), the rules for every student from its track 2 (Lewis, Paechter, McCollum, 2007).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ MAX_COURSES = 50_000
 MAX_ROOMS = 20_000
 MAX_STUDENTS = 500_000
 MAX_TIMES = 50_000
+MAX_STUDENT_RULES = 100
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Bits = Annotated[str, StringConstraints(pattern=r"^[01]+$", max_length=366)]
@@ -252,8 +253,54 @@ class Distribution(Strict):
     penalty: Penalty | None = None
 
 
+class StudentRuleType(StrEnum):
+    """What may be asked of every student's own week; `StudentRule` says what each means."""
+
+    NO_CONFLICT = "NoConflict"
+    MAX_CONSECUTIVE = "MaxConsecutive"
+    SINGLE_CLASS_DAY = "SingleClassDay"
+    MAX_DAY_LOAD = "MaxDayLoad"
+
+
+# How many integer parameters each type takes; types not listed take none.
+STUDENT_PARAMETER_COUNT: dict[StudentRuleType, int] = {
+    StudentRuleType.MAX_CONSECUTIVE: 2,
+    StudentRuleType.MAX_DAY_LOAD: 1,
+}
+
+
+class StudentRule(Strict):
+    """A rule over the classes that a student attends, applied to every student: required, or at a `penalty`.
+
+    Exactly one of `required: true` and `penalty`. The types:
+
+    NoConflict (only required): no two classes overlap or leave too little time to walk. Each such pair of each student
+    is a violation, once however many meetings clash. Without this rule student conflicts are what they are in ITC-2019:
+    a pair costs the weight `student`. With it they cost nothing beside the violation.
+
+    The others look at each day of each week on its own: at the classes of the student that meet there, one meeting
+    each, from start to end in slots, by start.
+    MaxConsecutive(n, S): a class that starts at most S slots after the latest end before it goes on with the run of
+    classes before it (so overlapping classes are in one run); counts each class beyond the n-th of a run.
+    SingleClassDay: counts the days with exactly one class.
+    MaxDayLoad(S): counts the slots of class beyond S, overlapping ones twice.
+
+    What a rule counts is summed over the days of all weeks. Required, each is a violation. Else a student costs
+    (`penalty` x sum) div weeks, before the weight `student`: the average over the weeks, rounded down for each student
+    and rule, as in ITC-2019's rules on days.
+
+    MaxConsecutive(2, 0) and SingleClassDay at a penalty of 1, with NoConflict, are the rules of post-enrolment
+    timetabling (ITC-2002 and ITC-2007 track 2).
+    """
+
+    type: StudentRuleType
+    parameters: list[Annotated[int, Field(ge=0, le=100_000)]] = Field(default_factory=list, max_length=2)
+    required: bool = False
+    penalty: Penalty | None = None
+
+
 class Weights(Strict):
-    """The weights of the four sums that make up the cost."""
+    """The weights of the four sums that make up the cost; `student` is that of student conflicts and student rules."""
 
     time: int = Field(default=1, ge=0, le=100_000)
     room: int = Field(default=1, ge=0, le=100_000)
@@ -288,4 +335,5 @@ class Problem(Strict):
     curricula: list[Curriculum] = Field(default_factory=list, max_length=100_000)
     students: list[Student] = Field(default_factory=list, max_length=MAX_STUDENTS)
     distributions: list[Distribution] = Field(default_factory=list, max_length=500_000)
+    student_rules: list[StudentRule] = Field(default_factory=list, max_length=MAX_STUDENT_RULES)
     pins: list[Pin] = Field(default_factory=list, max_length=MAX_CLASSES)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from schemas.formats.ctt import read_ctt
 from schemas.formats.itc2019 import ItcProblem, read_itc2019
 from schemas.formats.json_text import read_json, utf8_text
+from schemas.formats.tim import read_tim
 from schemas.problem.check import check
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError
@@ -36,6 +38,7 @@ class ProblemFormat(StrEnum):
 
     NATIVE = "native"  # JSON, horarium.problem/1
     CTT = "ctt"  # ITC-2007 track 3, .ctt or .ectt
+    TIM = "tim"  # ITC-2002 and ITC-2007 track 2
     ITC2019 = "itc2019"  # .xml
 
 
@@ -57,6 +60,8 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
     name = filename.lower().removesuffix(".gz")
     if name.endswith((".ctt", ".ectt")):
         return ProblemFormat.CTT
+    if name.endswith(".tim"):
+        return ProblemFormat.TIM
     if name.endswith(".json"):
         return ProblemFormat.NATIVE
     if name.endswith(".xml"):
@@ -74,11 +79,13 @@ def guess_format(filename: str = "", content: bytes = b"") -> AnyFormat:
         return ProblemFormat.ITC2019
     if re.match(rb"(Name|Courses|Rooms):", start):
         return ProblemFormat.CTT
+    if re.match(rb"\d+\s+\d+\s+\d+\s+\d+\s", start):
+        return ProblemFormat.TIM
     raise _refusal(
         "unknown_format",
         "",
-        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt),"
-        " ITC-2019 (.xml), a workbook (.xlsx) or CSV files in a .zip.",
+        "The format cannot be told from the name or the content. Send native JSON (.json), ITC-2007 (.ctt, .ectt,"
+        " .tim), ITC-2019 (.xml), a workbook (.xlsx) or CSV files in a .zip.",
     )
 
 
@@ -127,11 +134,14 @@ def parse_problem(content: bytes, format: AnyFormat) -> Problem:
     if format is ProblemFormat.NATIVE:
         problem = read_json(Problem, content, InvalidProblemError)
     else:
-        problem = read_ctt(utf8_text(content, InvalidProblemError))
+        problem = _TEXTS[format](utf8_text(content, InvalidProblemError))
     findings = check(problem)
     if findings:
         raise InvalidProblemError(findings)
     return problem
+
+
+_TEXTS: dict[ProblemFormat, Callable[[str], Problem]] = {ProblemFormat.CTT: read_ctt, ProblemFormat.TIM: read_tim}
 
 
 def _read_itc2019(content: bytes) -> ItcProblem:

@@ -22,6 +22,7 @@ MAX_CLASH_PAIRS = 5_000_000  # pairs of classes that share an instructor or a cu
 MAX_DISTRIBUTION_PAIRS = 20_000_000  # pairs of classes in distributions that look at pairs
 MAX_REQUESTS = 5_000_000
 MAX_STUDENT_PAIRS = 100_000_000  # pairs of classes of one student, summed over the students
+MAX_STUDENT_DAYS = 40_000_000  # days x weeks x students x rules for students
 
 WHOLE_SET_TYPES = frozenset(
     {
@@ -68,6 +69,7 @@ def _sizes(problem: Problem) -> Iterator[tuple[str, str, int, int, str]]:
     requests = sum(len(student.courses) for student in problem.students)
     yield "course requests", "/students", requests, MAX_REQUESTS, "Split the problem."
     yield "pairs of classes of one student", "/students", *_student_pairs(problem)
+    yield "days of students to look at", "/student_rules", *_student_days(problem)
 
 
 def _time_options(problem: Problem, classes: list[Class]) -> int:
@@ -133,3 +135,9 @@ def _student_pairs(problem: Problem) -> tuple[int, int, str]:
     attends = {course.id: max(len(config.subparts) for config in course.configs) for course in problem.courses}
     pairs = sum(sum(attends.get(c, 0) for c in student.courses) ** 2 // 2 for student in problem.students)
     return pairs, MAX_STUDENT_PAIRS, "Check that courses do not have hundreds of subparts."
+
+
+def _student_days(problem: Problem) -> tuple[int, int, str]:
+    calendar = problem.calendar
+    days = calendar.weeks * calendar.days * len(problem.students) * len(problem.student_rules)
+    return days, MAX_STUDENT_DAYS, "Give fewer rules for students."

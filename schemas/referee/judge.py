@@ -19,7 +19,8 @@ from schemas.referee.places import (
     unplaced_classes,
 )
 from schemas.referee.reading import Reading
-from schemas.referee.sectioning import class_limit, student_conflicts, unsectioned_requests
+from schemas.referee.sectioning import class_limit, unsectioned_requests
+from schemas.referee.student_rules import student_conflicts, student_day_rules
 from schemas.referee.verdict import Tally, Verdict
 from schemas.timetable import Timetable
 
@@ -41,6 +42,7 @@ def judge(problem: Problem, timetable: Timetable, baseline: Baseline | None = No
     unsectioned_requests(reading, tally)
     distributions(reading, tally)
     student_conflicts(reading, tally)
+    student_day_rules(reading, tally)
     curriculum_cost(reading, tally)
     if baseline is not None:
         change_cost(reading, tally, baseline)

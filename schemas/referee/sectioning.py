@@ -1,6 +1,6 @@
-"""Rules about students: class limits, complete sectioning, conflicts between the classes of one student.
+"""Rules about who attends what: class limits, complete sectioning.
 
-Each function counts one rule into the tally. Must not know distributions, domains or rooms.
+Each function counts one rule into the tally. Must not know when classes are, distributions, domains or rooms.
 """
 
 from __future__ import annotations
@@ -60,13 +60,3 @@ def _incomplete(reading: Reading, classes: list[str]) -> str:
         if section.cls.parent is not None and section.cls.parent not in classes:
             return f"{section.cls.id} requires its parent {section.cls.parent}"
     return ""
-
-
-def student_conflicts(reading: Reading, tally: Tally) -> None:
-    """A student can attend all classes; each pair that overlaps or leaves too little time to walk costs."""
-    conflicts = 0
-    for classes in reading.attended.values():
-        if len(classes) > 1:
-            members = [reading.placed[name] for name in classes if name in reading.placed]
-            conflicts += sum(1 for _ in reading.unattendable_pairs(members))
-    tally.charge("student", reading.problem.weights.student * conflicts)

@@ -120,7 +120,8 @@ class GenerateRequest(SolveOptions):
     problem: dict[str, Any] | str | None = None
     problem_format: ProblemFormat | None = Field(
         default=None,
-        description="Of `problem`; by default native for an object, itc2019 for a text that is XML, else ctt.",
+        description="Of `problem`; by default native for an object, itc2019 for a text that is XML, else ctt. For a"
+        " .tim text it must be given.",
     )
 
     @model_validator(mode="after")
@@ -171,7 +172,7 @@ class UploadQuery(_Request):
 
 
 class VariantFormat(StrEnum):
-    """For the benchmarks' validators: `xml` is ITC-2019's, `solution` ITC-2007's (of problems sent as .ctt only)."""
+    """For the benchmarks' validators: `xml` is ITC-2019's, `solution` ITC-2007's (of problems sent as .ctt or .tim)."""
 
     JSON = "json"
     CSV = "csv"

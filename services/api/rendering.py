@@ -14,11 +14,11 @@ from datetime import datetime
 import zstandard
 
 from schemas.formats.csv_timetable import write_csv
-from schemas.formats.ctt import write_ctt_solution
 from schemas.formats.html_timetable import write_html
 from schemas.formats.ical import write_ical
 from schemas.formats.itc2019_solution import Credits, write_itc2019_solution
 from schemas.formats.native import write_timetable
+from schemas.formats.solutions import solution_format
 from schemas.formats.xlsx_timetable import write_xlsx
 from schemas.problem.findings import Finding, InvalidInputError
 from schemas.problem.model import Problem
@@ -77,9 +77,17 @@ def render(rendering: Rendering, problem_format: ProblemFormat, problem_zstd: by
         case VariantFormat.HTML:
             return write_html(problem, timetable, title).encode()
         case VariantFormat.SOLUTION:
-            return write_ctt_solution(problem, timetable).encode()
+            return _solution(problem_format, problem, timetable)
         case VariantFormat.XML:
             return write_itc2019_solution(problem, timetable, rendering.credits).encode()
+
+
+def _solution(problem_format: ProblemFormat, problem: Problem, timetable: Timetable) -> bytes:
+    """The route refuses problems whose format has no solutions."""
+    own = solution_format(problem_format)
+    if own is None:
+        raise ValueError(f"no solution format for {problem_format}")
+    return own.write(problem, timetable).encode()
 
 
 def decompressed(content_zstd: bytes) -> bytes:

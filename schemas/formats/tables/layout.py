@@ -175,6 +175,16 @@ DISTRIBUTIONS = Sheet(
         Column("Penalty", "What breaking the rule costs, or 'required'.", required=True),
     ),
 )
+STUDENT_RULES = Sheet(
+    "Student rules",
+    "One row per rule for every student's own week: NoConflict, MaxConsecutive, SingleClassDay, MaxDayLoad"
+    " (docs/formats.md).",
+    (
+        Column("Type", "The rule.", required=True),
+        Column("Parameters", "Numbers that the rule takes, separated by ';'; durations as '90 min' or '4 h'."),
+        Column("Penalty", "What breaking the rule costs, or 'required'.", required=True),
+    ),
+)
 TRAVEL = Sheet(
     "Travel",
     "Walking times between buildings (or single rooms), both ways; what is not listed takes no time.",
@@ -207,6 +217,7 @@ SHEETS = (
     REQUESTS,
     CURRICULA,
     DISTRIBUTIONS,
+    STUDENT_RULES,
     TRAVEL,
     PINS,
 )
@@ -245,7 +256,7 @@ WEIGHTS = tuple(
         ("time penalties", "time", "In the total cost."),
         ("room penalties", "room", "In the total cost."),
         ("distributions", "distribution", "In the total cost."),
-        ("student conflicts", "student", "In the total cost."),
+        ("student conflicts", "student", "In the total cost; also that of Student rules."),
     )
 )
 ALL_SETTINGS = (NAME, WEEKS, DAYS, DAY_STARTS, DAY_ENDS, SLOT_MINUTES, FIRST_DAY, STARTS_EVERY, *WEIGHTS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,7 +23,16 @@ from schemas.formats.tables.times import Times
 from schemas.problem.check import check
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError
-from schemas.problem.model import PARAMETER_COUNT, Calendar, DistributionType, Problem
+from schemas.problem.model import (
+    PARAMETER_COUNT,
+    STUDENT_PARAMETER_COUNT,
+    Calendar,
+    DistributionType,
+    Problem,
+    StudentRuleType,
+)
+
+Type = TypeVar("Type", DistributionType, StudentRuleType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,7 @@ class _Reading:
             "students": self._students(),
             "curricula": self._list(layout.CURRICULA, self._curriculum),
             "distributions": self._list(layout.DISTRIBUTIONS, self._distribution),
+            "student_rules": self._list(layout.STUDENT_RULES, self._student_rule),
             "pins": self._list(layout.PINS, self._pin),
             **travel,
         }
@@ -194,7 +204,8 @@ class _Reading:
     def _list(self, sheet: layout.Sheet, read: Callable[[Reader], dict[str, Any]]) -> list[dict[str, Any]]:
         values: list[dict[str, Any]] = []
         for row in self._rows(sheet):
-            self._origins.put(f"/{sheet.name.lower()}/{len(values)}", sheet, row.number)
+            field = sheet.name.lower().replace(" ", "_")
+            self._origins.put(f"/{field}/{len(values)}", sheet, row.number)
             values.append(read(row))
         return values
 
@@ -267,13 +278,22 @@ class _Reading:
         }
 
     def _distribution(self, row: Reader) -> dict[str, Any]:
-        type_ = row.need("Type", _type, DistributionType.NOT_OVERLAP)
+        type_ = row.need("Type", _distribution_type, DistributionType.NOT_OVERLAP)
+        return {
+            **self._rule(row, type_, PARAMETER_COUNT.get(type_, 0)),
+            "classes": row.need("Classes", cells.names, ["?"]),
+        }
+
+    def _student_rule(self, row: Reader) -> dict[str, Any]:
+        type_ = row.need("Type", _student_rule_type, StudentRuleType.SINGLE_CLASS_DAY)
+        return self._rule(row, type_, STUDENT_PARAMETER_COUNT.get(type_, 0))
+
+    def _rule(self, row: Reader, type_: str, parameter_count: int) -> dict[str, Any]:
         penalty = row.need("Penalty", _penalty, None)
         parameters: list[int] = row.get("Parameters", self._parameters, [])
         return {
             "type": type_,
-            "parameters": parameters[: 2 + PARAMETER_COUNT.get(type_, 0)],
-            "classes": row.need("Classes", cells.names, ["?"]),
+            "parameters": parameters[: 2 + parameter_count],
             "required": penalty is None,
             "penalty": penalty,
         }
@@ -302,12 +322,20 @@ class _Reading:
         }
 
 
-def _type(text: str) -> DistributionType:
+def _distribution_type(text: str) -> DistributionType:
+    return _type(text, DistributionType)
+
+
+def _student_rule_type(text: str) -> StudentRuleType:
+    return _type(text, StudentRuleType)
+
+
+def _type(text: str, types: type[Type]) -> Type:
     word = cells.plain(text).replace(" ", "").lower()
-    for type_ in DistributionType:
+    for type_ in types:
         if type_.value.lower() == word:
             return type_
-    raise CellError("unknown_type", f"{cells.shown(text)} is none of {', '.join(DistributionType)}.")
+    raise CellError("unknown_type", f"{cells.shown(text)} is none of {', '.join(types)}.")
 
 
 def _penalty(text: str) -> int | None:

@@ -22,6 +22,8 @@ from schemas.problem.model import (
     DistributionType,
     Problem,
     RoomNeeds,
+    StudentRule,
+    StudentRuleType,
     TimeBlock,
 )
 from schemas.problem.wording import clock, days_in_words, weeks_in_words
@@ -29,12 +31,14 @@ from schemas.problem.wording import clock, days_in_words, weeks_in_words
 Rows = list[tuple[Cell, ...]]
 
 # Parameters that are durations, by position: they are written in minutes.
-_DURATIONS: dict[DistributionType, tuple[int, ...]] = {
+_DURATIONS: dict[DistributionType | StudentRuleType, tuple[int, ...]] = {
     DistributionType.WORK_DAY: (0,),
     DistributionType.MIN_GAP: (0,),
     DistributionType.MAX_DAY_LOAD: (0,),
     DistributionType.MAX_BREAKS: (1,),
     DistributionType.MAX_BLOCK: (0, 1),
+    StudentRuleType.MAX_CONSECUTIVE: (1,),
+    StudentRuleType.MAX_DAY_LOAD: (0,),
 }
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -77,7 +81,17 @@ def write_sheets(problem: Problem) -> list[tuple[Sheet, Rows]]:
         (layout.STUDENTS, [(s.id, s.name) for s in problem.students]),
         (layout.REQUESTS, [(s.id, course) for s in problem.students for course in s.courses]),
         (layout.CURRICULA, [(q.id, q.name, _list(q.courses), q.penalty) for q in problem.curricula]),
-        (layout.DISTRIBUTIONS, [_distribution(calendar, d) for d in problem.distributions]),
+        (
+            layout.DISTRIBUTIONS,
+            [
+                (d.type.value, _parameters(calendar, d), _list(d.classes), _penalty_or_required(d))
+                for d in problem.distributions
+            ],
+        ),
+        (
+            layout.STUDENT_RULES,
+            [(r.type.value, _parameters(calendar, r), _penalty_or_required(r)) for r in problem.student_rules],
+        ),
         (
             layout.TRAVEL,
             [
@@ -139,14 +153,17 @@ def _when_and_where(cls: Class) -> tuple[Cell, ...]:
     )
 
 
-def _distribution(calendar: Calendar, rule: Distribution) -> tuple[Cell, ...]:
+def _parameters(calendar: Calendar, rule: Distribution | StudentRule) -> str | None:
     durations = _DURATIONS.get(rule.type, ())
-    parameters = [
+    written = [
         f"{value * calendar.slot_minutes} min" if n in durations else str(value)
         for n, value in enumerate(rule.parameters)
     ]
-    penalty = "required" if rule.penalty is None else rule.penalty
-    return rule.type.value, "; ".join(parameters) or None, _list(rule.classes), penalty
+    return "; ".join(written) or None
+
+
+def _penalty_or_required(rule: Distribution | StudentRule) -> int | str:
+    return "required" if rule.penalty is None else rule.penalty
 
 
 def _blocks(calendar: Calendar, blocks: Sequence[TimeBlock]) -> str | None:

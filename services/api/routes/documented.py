@@ -9,6 +9,7 @@ from typing import Any
 
 NATIVE_TYPE = "application/json"
 CTT_TYPES = ("text/plain", "application/x-ctt")
+TIM_TYPE = "application/x-tim"
 XML_TYPES = ("application/xml", "text/xml")
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ZIP_TYPES = ("application/zip", "application/x-zip-compressed")  # the second is what browsers on Windows say
@@ -23,12 +24,14 @@ def json_body(model: type) -> dict[str, Any]:
 def problem_body() -> dict[str, Any]:
     """A problem as it is, in one of the accepted formats."""
     text = {"schema": {"type": "string", "description": "An ITC-2007 track 3 instance (.ctt or .ectt)."}}
+    tim = {"schema": {"type": "string", "description": "An ITC-2002 or ITC-2007 track 2 instance (.tim)."}}
     xml = {"schema": {"type": "string", "description": "An ITC-2019 instance."}}
     workbook = _binary("A workbook with the template's sheets.")
     bundle = _binary("The template's sheets as CSV files.")
     content = {
         NATIVE_TYPE: {"schema": {"$ref": _ref("Problem")}},
         **dict.fromkeys(CTT_TYPES, text),
+        TIM_TYPE: tim,
         **dict.fromkeys(XML_TYPES, xml),
         XLSX_TYPE: workbook,
         **dict.fromkeys(ZIP_TYPES, bundle),

@@ -22,6 +22,7 @@ from services.api.routes.documented import (
     ANY_TYPE,
     CTT_TYPES,
     NATIVE_TYPE,
+    TIM_TYPE,
     XLSX_TYPE,
     XML_TYPES,
     ZIP_TYPES,
@@ -37,6 +38,7 @@ PREFIX = "/api/problems"
 _FORMATS: dict[str, AnyFormat | None] = {
     NATIVE_TYPE: ProblemFormat.NATIVE,
     **dict.fromkeys(CTT_TYPES, ProblemFormat.CTT),
+    TIM_TYPE: ProblemFormat.TIM,
     **dict.fromkeys(XML_TYPES, ProblemFormat.ITC2019),
     XLSX_TYPE: TableFormat.XLSX,
     **dict.fromkeys(ZIP_TYPES, TableFormat.CSV),

@@ -16,8 +16,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from schemas.change.report import Changes
 from schemas.formats.html_timetable import STYLE_HASH
+from schemas.formats.solutions import solution_format
 from schemas.problem.findings import InvalidInputError
-from schemas.problem.read import ProblemFormat
 from services.api.access import Access
 from services.api.bodies import VariantFormat, VariantQuery
 from services.api.refusals import Refusal, invalid_body, not_found, problem_deleted
@@ -126,11 +126,11 @@ def variant_routes(access: Access, results: Results, children: ChildProcesses) -
         problem = await results.problem(caller.organization_id, job_id)
         if problem is None:
             raise problem_deleted("only the whole timetable as JSON is left")
-        if rendering.format is VariantFormat.SOLUTION and problem.format is not ProblemFormat.CTT:
+        if rendering.format is VariantFormat.SOLUTION and solution_format(problem.format) is None:
             raise Refusal(
                 HTTPStatus.NOT_ACCEPTABLE,
                 "no_solution_format",
-                f"A .ctt solution exists for problems sent as .ctt; this one is '{problem.format}'. Ask for XML.",
+                f"Problems sent as .ctt or .tim have solution files; this one is '{problem.format}'. Ask for XML.",
             )
         try:
             return await children.run(

@@ -60,6 +60,16 @@ class _Pool:
 def compile_general(expanded: ExpandedProblem) -> GeneralModel:
     """Build the arrays. Raises `InvalidProblemError` when the problem exceeds what the arrays can hold."""
     problem = expanded.problem
+    if problem.student_rules and any(expanded.requests):
+        raise InvalidProblemError(
+            [
+                Finding(
+                    "student_rules_not_searched",
+                    "/student_rules",
+                    "This problem needs the general search, which does not know rules for students yet. Remove them.",
+                )
+            ]
+        )
     n = len(expanded.classes)
     pool = _Pool()
     classes = np.zeros((n, 16), np.int64)

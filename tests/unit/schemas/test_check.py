@@ -41,6 +41,10 @@ def a_document() -> dict[str, Any]:
         curricula=[{"id": "q", "courses": ["x", "y"]}],
         students=[a_student("ann", "x", "y")],
         distributions=[{"type": "MaxDays", "parameters": [3], "classes": ["x1", "p1"], "required": True}],
+        student_rules=[
+            {"type": "NoConflict", "required": True},
+            {"type": "MaxDayLoad", "parameters": [6], "penalty": 1},
+        ],
         pins=[{"class": "x1", "time": "M 0-2", "room": "r"}],
     )
     document: dict[str, Any] = json.loads(problem.model_dump_json(by_alias=True, exclude_none=True))
@@ -112,6 +116,12 @@ BROKEN: list[tuple[str, Any, str, str]] = [
     ("/distributions/0/parameters", [], "parameter_count", "/distributions/0/parameters"),
     ("/distributions/0/classes/0", "nobody", "unknown_class", "/distributions/0/classes/0"),
     ("/distributions/0/classes/0", "p1", "duplicate_class", "/distributions/0/classes/1"),
+    ("/student_rules/0", {"type": "NoConflict", "penalty": 3}, "no_conflict_penalty", "/student_rules/0/penalty"),
+    ("/student_rules/0/required", False, "required_or_penalty", "/student_rules/0"),
+    ("/student_rules/0/penalty", 2, "required_or_penalty", "/student_rules/0"),
+    ("/student_rules/1/parameters", [], "parameter_count", "/student_rules/1/parameters"),
+    ("/student_rules/0/parameters", [1], "parameter_count", "/student_rules/0/parameters"),
+    ("/student_rules/-", {"type": "NoConflict", "required": True}, "duplicate_rule", "/student_rules/2"),
     ("/pins/0/class", "nobody", "unknown_class", "/pins/0/class"),
     ("/pins/0/time", "never", "unknown_time", "/pins/0/time"),
     ("/pins/0/room", "z", "unknown_room", "/pins/0/room"),
@@ -174,6 +184,10 @@ HOSTILE: dict[str, Callable[[], dict[str, Any]]] = {
         "distributions": [{"type": "SameRoom", "classes": [f"c{n}" for n in range(7000)], "required": True}],
     },
     "5,000 kinds of needs": lambda: wide_needs(5000),
+    "rules for very many students": lambda: {
+        "students": [{"id": f"s{n}"} for n in range(50_000)],
+        "student_rules": [{"type": "MaxDayLoad", "parameters": [n], "required": True} for n in range(100)],
+    },
     "a room with thousands of absences": lambda: {
         "times": [f"M {start}-{end}" for end in range(1, 11) for start in range(end)],
         "rooms": [a_room(f"r{n}", unavailable=[{"start": 0, "length": 1}] * 5000) for n in range(80)],

@@ -20,7 +20,13 @@ from schemas.formats.tables.writing import write_sheets
 from schemas.problem.check import check
 from schemas.problem.expand import expand
 from schemas.problem.findings import InvalidProblemError
-from schemas.problem.model import PARAMETER_COUNT, DistributionType, Problem
+from schemas.problem.model import (
+    PARAMETER_COUNT,
+    STUDENT_PARAMETER_COUNT,
+    DistributionType,
+    Problem,
+    StudentRuleType,
+)
 from schemas.problem.read import ProblemFormat, TableFormat, parse_problem
 from schemas.referee import judge
 from schemas.timetable import Placement, Timetable
@@ -207,6 +213,15 @@ def problems(draw: st.DrawFn) -> Problem:
                     "required": penalty is None,
                     "penalty": penalty,
                 }
+            ],
+            "student_rules": [
+                {
+                    "type": rule,
+                    "parameters": [draw(st.integers(0, 99)) for _ in range(STUDENT_PARAMETER_COUNT.get(rule, 0))],
+                    "required": rule is StudentRuleType.NO_CONFLICT or penalty is None,
+                    "penalty": None if rule is StudentRuleType.NO_CONFLICT else penalty,
+                }
+                for rule in draw(st.lists(st.sampled_from(StudentRuleType), unique=True))
             ],
             "pins": [{"class": classes[0], "time": times[0]}],
         }

@@ -8,6 +8,7 @@ import { get } from "./api.js";
 const UPLOADS = [
   { ends: [".json"], type: "application/json", name: "native JSON" },
   { ends: [".ctt", ".ectt"], type: "text/plain", name: "ITC-2007 .ctt" },
+  { ends: [".tim"], type: "application/x-tim", name: "ITC-2007 .tim" },
   {
     ends: [".xlsx"],
     type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -27,7 +28,7 @@ const EXPORTS = {
   ics: ["iCalendar", "calendar programs"],
   html: ["Printable page", "one file, to print or send"],
   json: ["JSON", "programs"],
-  solution: [".ctt solution", "benchmark validators"],
+  solution: ["Solution file", "benchmark validators"],
   xml: ["ITC-2019 XML", "benchmark validators"],
 };
 const WHOLE_ONLY = new Set(["solution", "xml"]);

@@ -6,6 +6,9 @@ import { fill, h } from "../dom.js";
 import { counts, problemPage } from "../problems.js";
 import { bytes, count, moment } from "../words.js";
 
+// Spreadsheets are stored as native problems; a format without a name here is shown by its own.
+const FORMAT_NAMES = { native: "native", ctt: "ITC-2007 .ctt", tim: "ITC-2007 .tim", itc2019: "ITC-2019" };
+
 export function problemChoice(choose, signal) {
   const shown = new Map();
   let cursor = null;
@@ -57,7 +60,7 @@ export function problemChoice(choose, signal) {
         h(
           "span",
           { class: "hint" },
-          `${{ ctt: "ITC-2007", itc2019: "ITC-2019" }[problem.format] ?? "native"} · ${bytes(problem.size_bytes)} · ${moment(problem.created_at)}`,
+          `${FORMAT_NAMES[problem.format] ?? problem.format} · ${bytes(problem.size_bytes)} · ${moment(problem.created_at)}`,
         ),
         facts,
       ),

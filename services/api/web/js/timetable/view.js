@@ -140,7 +140,7 @@ export async function showTimetable(outlet, at) {
 
   function lacks(format) {
     if (format === "ics" && state && !model.calendar.first_day) return "needs 'first_day' in the problem's calendar";
-    if (format === "solution" && problem?.format !== "ctt") return "only for problems sent as .ctt";
+    if (format === "solution" && !["ctt", "tim"].includes(problem?.format)) return "only for problems sent as .ctt or .tim";
     return null;
   }
 
