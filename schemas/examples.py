@@ -281,7 +281,7 @@ def _requested_ctt() -> JobRequested:
 
 def _requested_xml() -> JobRequested:
     return JobRequested(
-        event_id=_event_id(12),
+        event_id=_event_id(15),
         job_id=_JOB,
         occurred_at=_START,
         correlation_id=_CORRELATION,

@@ -20,7 +20,7 @@ def warmup() -> None:
     started = monotonic()
     # Two fresh processes: compiling holds the interpreter's lock, and the kernels do not need one another.
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        kernels = {"general": pool.submit(_timed, "general"), "grid": pool.submit(_timed, "grid")}
+        kernels = {name: pool.submit(_timed, name) for name in ("general", "grid", "enrolment")}
         for name, seconds in kernels.items():
             say(f"{name} kernel ready after {seconds.result():.1f} s")
     say(f"Kernels are compiled ({monotonic() - started:.1f} s), kept in {directory or 'no directory'}")
@@ -40,6 +40,10 @@ def _warm_up(kernel: str) -> Callable[[], None]:
         from services.solver.engine.grid.search import warm_up as warm_grid
 
         return warm_grid
+    if kernel == "enrolment":
+        from services.solver.engine.enrolment.search import warm_up as warm_enrolment
+
+        return warm_enrolment
     from services.solver.engine.general.search import warm_up as warm_general
 
     return warm_general

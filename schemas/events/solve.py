@@ -93,7 +93,9 @@ class Provenance(_Part):
     input_sha256: str
     seed: int
     workers: int
-    method: str = Field(description="grid-annealing, general-annealing, cp-sat, or a portfolio of them joined by '+'.")
+    method: str = Field(
+        description="grid-annealing, enrolment-annealing, general-annealing, cp-sat, or several of them joined by '+'."
+    )
     method_reason: str = Field(default="", description="Why this method was chosen, for people to read.")
     profile: str | None = Field(default=None, description="Whom the variant is good for first, if that was asked for.")
     weights: UsedWeights | None = None

@@ -160,8 +160,8 @@ def _warm_up() -> None:
     from services.solver.jit_cache import use_jit_cache
 
     use_jit_cache()
-    for module in ("services.solver.engine.grid.search", "services.solver.engine.general.search"):
-        import_module(module).warm_up()
+    for kernel in ("grid", "enrolment", "general"):
+        import_module(f"services.solver.engine.{kernel}.search").warm_up()
 
 
 if __name__ == "__main__":

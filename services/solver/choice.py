@@ -43,6 +43,8 @@ def choose(expanded: ExpandedProblem, *, workers: int, moves: int | None) -> Cho
     """Decide from the size of the exact model, the cores, and whether the search must be repeatable."""
     if moves is not None:
         return Choice(ExactRole.NONE, "a move budget asks for a repeatable search, so CP-SAT is left out")
+    if expanded.problem.student_rules and any(expanded.requests):
+        return Choice(ExactRole.NONE, "CP-SAT's model has no rules for students, so it is left out")
     size = exact_size(expanded)
     literals = f"the exact model has about {size:,} literals"
     if size <= FIRST_SIZE:

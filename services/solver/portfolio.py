@@ -17,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from schemas.problem.expand import ExpandedProblem
+from services.solver.compile.enrolment import is_enrolment
 from services.solver.compile.grid import is_grid
 from services.solver.engine.search import Assignment, Limits, OnProgress, Outcome, Progress, ShouldStop
 from services.solver.jit_cache import use_jit_cache
@@ -55,6 +56,18 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
             "grid-annealing",
             "every class fills one period of one week, so the period-grid annealing applies",
             lambda limits, on_progress, stop, start: search_grid(grid, limits, on_progress, stop, start),
+        )
+    if is_enrolment(expanded):
+        from services.solver.compile.enrolment import compile_enrolment
+        from services.solver.engine.enrolment.search import search_enrolment
+        from services.solver.engine.enrolment.search import warm_up as load_enrolment
+
+        enrolment = compile_enrolment(expanded)
+        load_enrolment()
+        return Kernel(
+            "enrolment-annealing",
+            "everybody's classes are fixed and each fills one period of one week, so the enrolment annealing applies",
+            lambda limits, on_progress, stop, start: search_enrolment(enrolment, limits, on_progress, stop, start),
         )
     from services.solver.compile.general import compile_general
     from services.solver.compile.grid import obstacle

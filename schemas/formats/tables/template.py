@@ -128,10 +128,7 @@ _EXAMPLE: dict[Sheet, list[_Row]] = {
         {"Type": "Precedence", "Classes": "PRG-1-lecture; PRG-1-lab-1", "Penalty": 4},
         {"Type": "MaxDayLoad", "Parameters": "4 h", "Classes": "LOG-1-1; PRG-1-lab-1; PRG-1-lab-2", "Penalty": 2},
     ],
-    layout.STUDENT_RULES: [
-        {"Type": "SingleClassDay", "Penalty": 1},
-        {"Type": "MaxDayLoad", "Parameters": "7 h", "Penalty": 2},
-    ],
+    layout.STUDENT_RULES: [],
     layout.TRAVEL: [{"From": "A", "To": "B", "Minutes": 10}],
     layout.PINS: [{"Class": "ALG-1-1", "Time": "Mon Wed 10:00-11:30", "Room": "A-101"}],
 }

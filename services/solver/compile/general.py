@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import Finding, InvalidProblemError
+from services.solver.compile.enrolment import obstacle
 from services.solver.engine.general.model import (
     FIRST_WHOLE,
     NEVER_MEET,
@@ -66,7 +67,8 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
                 Finding(
                     "student_rules_not_searched",
                     "/student_rules",
-                    "This problem needs the general search, which does not know rules for students yet. Remove them.",
+                    "Rules for students are searched only where everybody's classes are fixed and each fills one slot"
+                    f" of one week. This problem has {obstacle(expanded)}. Change that, or remove the rules.",
                 )
             ]
         )
