@@ -33,8 +33,8 @@ def alternatives(
     from schemas.whatif.board import Board
     from schemas.whatif.evaluate import InvalidMoveError
 
-    problem, _ = read_problem_file(file)
-    board = Board(problem, read_solution_file(solution, problem))
+    problem, kind = read_problem_file(file)
+    board = Board(problem, read_solution_file(solution, problem, kind))
     try:
         found = ranked(board, class_id, limit)
     except InvalidMoveError as error:

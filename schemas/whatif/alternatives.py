@@ -18,7 +18,15 @@ from schemas.referee.places import is_during, needs_room
 from schemas.referee.reading import Placed
 from schemas.whatif.answers import Alternatives, Evaluation
 from schemas.whatif.board import Board, Tie
-from schemas.whatif.evaluate import InvalidMoveError, count, count_distributions, difference_of, place_of, put
+from schemas.whatif.evaluate import (
+    InvalidMoveError,
+    count,
+    count_distributions,
+    difference_of,
+    place_of,
+    put,
+    require_countable,
+)
 
 MAX_ALTERNATIVES = 50
 # An option list of a hostile problem: what is beyond is not looked at.
@@ -31,6 +39,7 @@ _BY_WALK = frozenset({DistributionType.SAME_ATTENDEES})
 
 def alternatives(board: Board, name: str, limit: int = 10) -> Alternatives:
     """At most `limit` other places. Raises `InvalidMoveError` for a class that the problem does not have."""
+    require_countable(board)
     cls = board.cls(name)
     if cls is None:
         raise InvalidMoveError([Finding("unknown_class", "/class", f"The problem has no class {name!r}.")])

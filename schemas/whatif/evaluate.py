@@ -30,8 +30,19 @@ class InvalidMoveError(InvalidInputError):
     """The move names a class, a time or a room that the problem does not have, or leaves open where to."""
 
 
+def require_countable(board: Board) -> None:
+    """Raise `InvalidMoveError` for a problem with rules that no single class's place has a part in."""
+    if board.problem.student_rules:
+        message = (
+            "Moves are not evaluated one by one where the problem has rules for every student's own week. Ask for a"
+            " timetable that stays close to this one, with the class pinned."
+        )
+        raise InvalidMoveError([Finding("student_rules_not_evaluated", "/class", message)])
+
+
 def evaluate(board: Board, move: Move) -> Evaluation:
     """The consequences of a move. Raises `InvalidMoveError`."""
+    require_countable(board)
     old = board.placed.get(move.class_id)
     new = read_move(board, move)
     before, after = count(board, move.class_id, old), count(board, move.class_id, new)

@@ -94,15 +94,15 @@ def compile_enrolment(expanded: ExpandedProblem) -> EnrolmentModel:
     for time, period in enumerate(period_of):
         period_time[period] = time
     time_cost = np.full((events, periods), -1, np.int32)
-    for event, c in enumerate(expanded.classes):
+    for number, c in enumerate(expanded.classes):
         for time, penalty in c.times:
-            time_cost[event, period_of[time]] = weights.time * penalty
+            time_cost[number, period_of[time]] = weights.time * penalty
     # At least one room, so that no table is empty.
     rooms = max(1, len(problem.rooms))
     room_cost = np.full((events, rooms), -1, np.int32)
-    for event, c in enumerate(expanded.classes):
+    for number, c in enumerate(expanded.classes):
         for room, penalty in c.rooms or ():
-            room_cost[event, room] = weights.room * penalty
+            room_cost[number, room] = weights.room * penalty
     closed = np.zeros((periods, rooms), np.uint8)
     for room, blocks in enumerate(expanded.room_unavailable):
         for time, period in enumerate(period_of):
@@ -137,11 +137,11 @@ def compile_enrolment(expanded: ExpandedProblem) -> EnrolmentModel:
         attendance,
     )
     student_rows = pool.rows(attends)
-    rules = [
-        (DAY_RULES.index(rule.type.value), *(*rule.parameters, 0, 0)[:2], weights.student * (rule.penalty or 0))
-        for rule in problem.student_rules
-        if rule.type is not StudentRuleType.NO_CONFLICT
-    ]
+    rules: list[tuple[int, int, int, int]] = []
+    for rule in problem.student_rules:
+        if rule.type is not StudentRuleType.NO_CONFLICT:
+            first, second = (*rule.parameters, 0, 0)[:2]
+            rules.append((DAY_RULES.index(rule.type.value), first, second, weights.student * (rule.penalty or 0)))
     day_cost = _day_cost(rules, calendar.slots_per_day)
     return EnrolmentModel(
         days=calendar.days,

@@ -88,7 +88,8 @@ def test_any_timetable_is_counted_as_the_referee_counts_it(seed: int, faults: in
     expanded = _expanded(a_random_problem(seed))
     model = compile_enrolment(expanded)
     times, rooms = at_random(expanded, faults)
-    counted = count(model, *periods_and_rooms(model, Assignment(times, rooms, np.zeros(1), np.zeros(0))))
+    assignment = Assignment(times, rooms, np.zeros(1, np.int32), np.zeros(0, np.int32))
+    counted = count(model, *periods_and_rooms(model, assignment))
     assert (dict(counted.hard), dict(counted.parts)) == _judged(expanded, attended_by_all(expanded, times, rooms))
 
 

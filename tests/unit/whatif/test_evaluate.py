@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.change.difference import Place
-from schemas.problem.model import DistributionType, Problem
+from schemas.problem.model import DistributionType, Problem, StudentRule, StudentRuleType
 from schemas.problem.sizes import classes_of
 from schemas.referee import judge
 from schemas.referee.verdict import Verdict
@@ -181,6 +181,17 @@ def test_a_class_that_is_nowhere_is_placed() -> None:
     best = alternatives(board, "algebra", 3)
     assert best.before is None
     assert [a.hard_violations for a in best.alternatives] == [-1, -1, -1]
+
+
+def test_rules_for_students_weeks_are_not_left_out_silently() -> None:
+    ruled = a_small_problem().model_copy(
+        update={"student_rules": [StudentRule(type=StudentRuleType.SINGLE_CLASS_DAY, penalty=1)]}
+    )
+    board = Board(ruled, TODAY)
+    move = Move(class_id="algebra", time="M 0-2")
+    for ask in (lambda: evaluate(board, move), lambda: alternatives(board, "algebra")):
+        with pytest.raises(InvalidMoveError, match="every student's own week"):
+            ask()
 
 
 def test_alternatives_of_equal_worth_keep_the_time_or_the_room_first() -> None:

@@ -122,11 +122,11 @@ def _students_days(model: EnrolmentModel, periods: Int32s) -> dict[str, int]:
 
 def _excess(rule: str, limit: int, apart: int, taken: Int32s) -> Int64s:
     """By how much each day breaks the rule; `taken[days, slots]` are numbers of classes."""
-    load = taken.sum(axis=1, dtype=np.int64)
+    load: Int64s = taken.sum(axis=1, dtype=np.int64)
     if rule == "SingleClassDay":
-        return (load == 1).astype(np.int64)
+        return np.where(load == 1, 1, 0).astype(np.int64)
     if rule == "MaxDayLoad":
-        return np.maximum(0, load - limit)
+        return np.maximum(0, load - limit).astype(np.int64)
     beyond, run, end = (np.zeros(len(taken), np.int64) for _ in range(3))
     for slot in range(taken.shape[1]):
         here = taken[:, slot].astype(np.int64)
