@@ -17,9 +17,7 @@ from services.solver.solve import SolveReport, solve_problem
 # Names of instances by folder.
 INSTANCES = {
     "itc2002": tuple(f"competition{n:02d}" for n in (1, 2, 4, 6, 7, 9, 10, 12, 13, 15, 17, 18, 19)),
-    "itc2007/postenrol": tuple(
-        f"comp-2007-2-{n}" for n in (1, 2, 4, 5, 7, 8, 9, 11, 13, 14, 16, 18, 19, 21, 23, 24)
-    ),
+    "itc2007/postenrol": tuple(f"comp-2007-2-{n}" for n in (1, 2, 4, 5, 7, 8, 9, 11, 13, 14, 16, 18, 19, 21, 23, 24)),
 }
 TITLES = {"itc2002": "ITC-2002", "itc2007/postenrol": "ITC-2007 track 2"}
 
