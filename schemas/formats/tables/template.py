@@ -128,7 +128,7 @@ _EXAMPLE: dict[Sheet, list[_Row]] = {
         {"Type": "Precedence", "Classes": "PRG-1-lecture; PRG-1-lab-1", "Penalty": 4},
         {"Type": "MaxDayLoad", "Parameters": "4 h", "Classes": "LOG-1-1; PRG-1-lab-1; PRG-1-lab-2", "Penalty": 2},
     ],
-    layout.STUDENT_RULES: [],
+    layout.STUDENT_RULES: [],  # the example has sections to choose from, which no search takes beside such rules
     layout.TRAVEL: [{"From": "A", "To": "B", "Minutes": 10}],
     layout.PINS: [{"Class": "ALG-1-1", "Time": "Mon Wed 10:00-11:30", "Room": "A-101"}],
 }
