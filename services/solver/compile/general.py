@@ -18,6 +18,7 @@ from services.solver.engine.general.model import (
     FIRST_WHOLE,
     NEVER_MEET,
     RULE_NAMES,
+    TIMES_TIED,
     GeneralModel,
     Int16s,
     Int64s,
@@ -29,6 +30,10 @@ MAX_TABLED_TIMES = 6_000
 # Bounds on hostile input: pairs in clash lists (4 bytes each) and places for classes with common students (8 bytes).
 MAX_PAIRS = 200_000_000
 MAX_MATES = 100_000_000
+# Classes of a rule that are moved together; a larger set is left to moves of single classes.
+MAX_TIED = 40
+MAX_TIES = 2_000_000
+MAX_TIES_OF_CLASS = 400
 
 _RULE_CODE = {name: code for code, name in enumerate(RULE_NAMES)}
 
@@ -74,7 +79,7 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
         )
     n = len(expanded.classes)
     pool = _Pool()
-    classes = np.zeros((n, 16), np.int64)
+    classes = np.zeros((n, 19), np.int64)
     option_places: dict[int, tuple[int, int]] = {}
 
     def options(listed: tuple[tuple[int, int], ...]) -> tuple[int, int]:
@@ -280,6 +285,8 @@ def _too_many_pairs() -> InvalidProblemError:
 def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
     rows: list[tuple[int, ...]] = []
     of_class: list[list[int]] = [[] for _ in expanded.classes]
+    ties: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]] = [([], []) for _ in expanded.classes]
+    n_ties = 0
     for distribution, listed in expanded.distributions:
         members = tuple(dict.fromkeys(listed))
         code = _RULE_CODE[distribution.type.value]
@@ -291,10 +298,20 @@ def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
         rows.append(
             (code, a, b, int(distribution.required), penalty, start, start + len(members), int(code >= FIRST_WHOLE))
         )
+        if code in TIMES_TIED and len(members) <= MAX_TIED and n_ties < MAX_TIES:
+            n_ties += len(members) ** 2
+            for i in members:
+                listed_ties = ties[i][not distribution.required]
+                if len(listed_ties) < MAX_TIES_OF_CLASS:
+                    listed_ties.extend((j, code) for j in members if j != i)
     for i, listed_rules in enumerate(of_class):
         if listed_rules:
             start = pool.add(np.array(listed_rules, np.int64))
             classes[i, 8:10] = (start, start + len(listed_rules))
+        hard, soft = ties[i]
+        if hard or soft:
+            start = pool.add(np.array(hard + soft, np.int64).reshape(-1))
+            classes[i, 16:19] = (start, start + 2 * len(hard), start + 2 * len(hard + soft))
     return np.array(rows, np.int64).reshape(-1, 8)
 
 

@@ -12,7 +12,21 @@ from hypothesis import strategies as st
 
 from schemas.change.baseline import Baseline, KeepWeights
 from schemas.problem.expand import ExpandedProblem, expand
-from schemas.problem.model import Class, Config, Course, DistributionType, Problem, Student, Subpart, Time, TimeOption
+from schemas.problem.model import (
+    Class,
+    Config,
+    Course,
+    Distribution,
+    DistributionType,
+    Problem,
+    Room,
+    RoomOption,
+    Student,
+    Subpart,
+    Time,
+    TimeOption,
+    Weights,
+)
 from schemas.referee.judge import judge
 from services.solver.change.base import Base
 from services.solver.change.pricing import priced
@@ -239,3 +253,65 @@ def test_a_pair_in_several_clash_sets_is_one_violation() -> None:
     nowhere = np.full(2, -1, np.int32)
     together = Assignment(np.zeros(2, np.int32), nowhere, np.zeros(1, np.int32), np.zeros(0, np.int32))
     assert score_general(model, together)[0] == {"class_conflict": 1}
+
+
+def _two_classes(first: Class, second: Class, **changes: object) -> Problem:
+    """Two courses of one class each, nothing else; 30 rooms, and times of one slot each."""
+    base = a_general_problem(0, types=())
+    courses = [
+        Course(id=c.id, configs=[Config(id=c.id, subparts=[Subpart(id=c.id, classes=[c])])]) for c in (first, second)
+    ]
+    week = "1" * base.calendar.weeks
+    return base.model_copy(
+        update={
+            "times": [Time(id=f"t{k}", weeks=week, days="1", start=k, length=1) for k in range(20)],
+            "rooms": [Room(id=f"r{k}", capacity=50) for k in range(30)],
+            "building_travel": [],
+            "calendar": base.calendar.model_copy(update={"days": 1}),
+            "weights": Weights(time=1, room=1, distribution=1, student=1),
+            "courses": courses,
+            "curricula": [],
+            "students": [],
+            **changes,
+        }
+    )
+
+
+def _cost_after(model: GeneralModel, start: Assignment, chain_share: float) -> int:
+    """The cost after some thousand cold moves that keep every hard rule."""
+    state = State(model, 1)
+    state.load(start, 1_000)
+    state.anneal(5_000, 1.0, 1.0, chain_share, 0.0)
+    hard, cost = score_general(model, state.best())
+    assert hard == {}
+    return sum(cost.values())
+
+
+def _rooms(best: str, second: str) -> list[RoomOption]:
+    """Every room: free of penalty in the best one, hardly so in the second, far too dear elsewhere."""
+    prices = {best: 0, second: 30}
+    return [RoomOption(room=f"r{k}", penalty=prices.get(f"r{k}", 9_000)) for k in range(30)]
+
+
+def test_two_classes_change_rooms() -> None:
+    """Each in the other's best room at the only time: no move of one of them alone helps."""
+    time = [TimeOption(time="t0")]
+    a = Class(id="a", limit=1, times=time, rooms=_rooms("r0", "r1"))
+    b = Class(id="b", limit=1, times=time, rooms=_rooms("r1", "r0"))
+    model = compile_general(expand(_two_classes(a, b)))
+    nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    start = Assignment(np.zeros(2, np.int32), np.array([1, 0], np.int32), *nobody)
+    assert score_general(model, start) == ({}, {"room": 60})
+    assert [_cost_after(model, start, chain_share) for chain_share in (0.0, 0.5)] == [60, 0]
+
+
+def test_tied_classes_go_to_another_time_together() -> None:
+    """Both at a poor time that they must share: no move of one of them alone keeps the rule."""
+    times = [TimeOption(time=f"t{k}", penalty=0 if k == 19 else 30 if k == 0 else 9_000) for k in range(20)]
+    a, b = (Class(id=name, limit=1, times=times) for name in ("a", "b"))
+    rule = Distribution(type=DistributionType.SAME_TIME, classes=["a", "b"], required=True)
+    model = compile_general(expand(_two_classes(a, b, distributions=[rule])))
+    nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    start = Assignment(np.zeros(2, np.int32), np.full(2, -1, np.int32), *nobody)
+    assert score_general(model, start) == ({}, {"time": 60})
+    assert [_cost_after(model, start, chain_share) for chain_share in (0.0, 0.5)] == [60, 0]

@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, relocate
-from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
+from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool
 from services.solver.engine.general.layout import (
-    NEXT,
+    JOINT,
     OWN_HARD,
     OWN_ROOM,
     OWN_SOFT,
@@ -26,158 +26,53 @@ from services.solver.engine.general.layout import (
     PAR_CHECK,
     PAR_HARD,
     PAR_HOT,
+    PAR_JOINT,
     PAR_MOVES,
-    PAR_NO_ROOM,
-    PAR_ROOM,
     PAR_SOFT,
     PAR_SOFT_ON,
-    PAR_TIME,
     ROOM,
-    ROOM_BLOCKED,
-    ROOM_HEAD,
 )
 from services.solver.engine.general.model import (
-    CLASH_AT,
-    CLASH_END,
     COURSE_REQ_AT,
     COURSE_REQ_END,
     REQ_COURSE,
-    ROOMS_AT,
-    ROOMS_LEN,
-    RULE_A,
-    RULE_AT,
-    RULE_END,
-    RULE_HARD,
-    RULE_KIND,
-    RULE_WHOLE,
-    RULES_AT,
-    RULES_END,
+    TIES_ALL,
+    TIES_AT,
+    TIES_END,
     TIMES_AT,
     TIMES_LEN,
 )
-from services.solver.engine.general.random import below, draw, unit
-from services.solver.engine.general.rules import gap_between, pair_violated
+from services.solver.engine.general.options import (
+    RELATED_OPTIONS,
+    draw_option,
+    find_obstacle,
+    related_option,
+    tied_time,
+    untied,
+)
+from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.students import move_student
 
 MAX_CHAIN = 8
-# Options tried for each class that a chain pushes out.
-CHAIN_OPTIONS = 6
+# Classes that are moved together at most, and the share of such moves among those of classes with ties.
+MAX_JOINT = 48
+JOINT_SHARE = 0.3
+# Share of them that keep the soft rules of this kind, too.
+SOFT_TIES = 0.5
+# Rooms looked at for one that is free at the time drawn.
+ROOM_TRIES = 3
+# Share of chains that begin with any room, most likely a taken one: the two classes may change rooms.
+ANY_ROOM = 0.5
+# Options tried for each class that a chain pushes out, beside those that the move before it suggests: one at each of
+# its times, from a random one on, up to this many; at least the smaller number, if need be with other rooms.
+MIN_CHAIN_OPTIONS = 6
+MAX_CHAIN_OPTIONS = 24
 # Share of chains of up to MAX_CHAIN - 2 classes; the others push out one.
 LONG_CHAINS = 0.15
 # Share of student moves among the requests, and of class moves among the classes, that something is wrong with.
 HOT_SHARE = 0.75
 BAD_SHARE = 0.25
 BAD_CHAINS = 0.5
-# Rooms looked at for one that is free at the time drawn.
-ROOM_TRIES = 3
-
-
-@njit(**INNER)
-def draw_option(
-    i: int,
-    times: Array,
-    gaps: Array,
-    blocked: Array,
-    classes: Array,
-    pool: Array,
-    par: Array,
-    rooms: Array,
-    time: Array,
-    st: Array,
-    own: Array,
-    rng: Array,
-) -> tuple[Int, Int, Int, Int]:
-    """A random option of class i: (time, room, their weighted penalties); another time, another room, or both."""
-    u, r = np.int64(time[i]), np.int64(st[i, ROOM])
-    time_penalty, room_penalty = own[i, OWN_TIME], own[i, OWN_ROOM]
-    n_times, n_rooms = classes[i, TIMES_LEN], classes[i, ROOMS_LEN]
-    what = draw(rng) % 3
-    if (what != 0 or n_rooms < 2) and n_times > 1:
-        at = classes[i, TIMES_AT] + 2 * below(rng, n_times)
-        u = np.int64(pool[at])
-        time_penalty = pool[at + 1] * par[PAR_TIME]
-    if (what != 1 or n_times < 2) and n_rooms > 1:
-        for _ in range(ROOM_TRIES):
-            at = classes[i, ROOMS_AT] + 2 * below(rng, n_rooms)
-            r = np.int64(pool[at])
-            room_penalty = pool[at + 1] * par[PAR_ROOM]
-            free = rooms[r, ROOM_BLOCKED] < 0 or blocked[rooms[r, ROOM_BLOCKED], u] == 0
-            j = rooms[r, ROOM_HEAD]
-            while j >= 0 and free:
-                free = j == i or gap_between(u, time[j], times, gaps) >= 0
-                j = st[j, NEXT]
-            if free:
-                break
-    return u, r, time_penalty, room_penalty
-
-
-@njit(**INNER)
-def find_obstacle(
-    i: int,
-    times: Array,
-    gaps: Array,
-    travel: Array,
-    classes: Array,
-    pool: Array,
-    rules: Array,
-    par: Array,
-    rooms: Array,
-    time: Array,
-    place: Array,
-    st: Array,
-    con: Array,
-    rng: Array,
-) -> Int:
-    """A random class that is in a violation with class i where it is now; -1 if none."""
-    u, r, p = time[i], st[i, ROOM], place[i]
-    found = -1
-    seen = 0
-    if r < par[PAR_NO_ROOM]:
-        j = rooms[r, ROOM_HEAD]
-        while j >= 0:
-            if j != i and gap_between(u, time[j], times, gaps) < 0:
-                seen += 1
-                if below(rng, seen) == 0:
-                    found = j
-            j = st[j, NEXT]
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_END]):
-        j = pool[m]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
-            seen += 1
-            if below(rng, seen) == 0:
-                found = j
-    for m in range(classes[i, RULES_AT], classes[i, RULES_END]):
-        k = pool[m]
-        if rules[k, RULE_HARD] == 0 or con[k, 1] == 0:
-            continue
-        before = True
-        for o in range(rules[k, RULE_AT], rules[k, RULE_END]):
-            j = pool[o]
-            if j == i:
-                before = False
-                continue
-            violated = True
-            if rules[k, RULE_WHOLE] == 0:
-                first, second = i, j
-                if before:
-                    first, second = j, i
-                violated = pair_violated(
-                    rules[k, RULE_KIND],
-                    rules[k, RULE_A],
-                    time[first],
-                    st[first, ROOM],
-                    time[second],
-                    st[second, ROOM],
-                    times,
-                    gaps,
-                    travel,
-                    rooms,
-                )
-            if violated:
-                seen += 1
-                if below(rng, seen) == 0:
-                    found = j
-    return found
 
 
 @njit(**INNER)
@@ -215,13 +110,35 @@ def move_class(
     total = 0.0
     steps = 0
     while True:
-        # The chain's first class takes one random option, the ones pushed out the best of a few.
-        tries = 1 if steps == 0 else CHAIN_OPTIONS
+        # The chain's first class takes one random option, the ones pushed out the best of a few: exchanges, the same
+        # time or room, and one at each time.
+        tries = np.int64(1)
+        n_times = classes[i, TIMES_LEN]
+        in_turn = np.int64(-1)
+        if steps > 0:
+            tries = RELATED_OPTIONS + max(MIN_CHAIN_OPTIONS, min(MAX_CHAIN_OPTIONS, n_times))
+            in_turn = below(rng, n_times)
+        room_tries = np.int64(ROOM_TRIES)
+        if steps == 0 and depth > 0 and unit(rng) < ANY_ROOM:
+            room_tries = np.int64(1)
         best_delta = math.inf
         best_u, best_r, best_tp, best_rp = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
         present = own[i, OWN_WEIGHT] + own[i, OWN_SOFT] * soft_on
-        for _ in range(tries):
-            u, r, tp, rp = draw_option(i, times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng)
+        for attempt in range(tries):
+            if steps > 0 and attempt < RELATED_OPTIONS:
+                j = log[steps - 1, 0]
+                u, r, tp, rp = related_option(
+                    i, np.int64(attempt), log[steps - 1, 1], log[steps - 1, 2], np.int64(time[j]),
+                    np.int64(st[j, ROOM]), classes, pool, par, time, st, own,
+                )  # fmt: skip
+            else:
+                if in_turn >= 0:
+                    in_turn += 1
+                    if in_turn >= n_times:
+                        in_turn = np.int64(0)
+                u, r, tp, rp = draw_option(
+                    i, in_turn, room_tries, times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
+                )
             if u == time[i] and r == st[i, ROOM]:
                 continue
             bound = present + min(threshold - total if depth <= steps else math.inf, best_delta)
@@ -258,6 +175,80 @@ def move_class(
         i = find_obstacle(i, times, gaps, travel, classes, pool, rules, par, rooms, time, place, st, con, rng)
         if i < 0:
             break
+    for k in range(steps - 1, -1, -1):
+        relocate(
+            log[k, 0], log[k, 1], log[k, 2], log[k, 3], log[k, 4], times, gaps, travel, blocked, classes, pool,
+            soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work,
+        )  # fmt: skip
+    return False
+
+
+@njit(**INNER)
+def move_tied(
+    i: int,
+    threshold: float,
+    times: Array,
+    gaps: Array,
+    travel: Array,
+    blocked: Array,
+    classes: Array,
+    pool: Array,
+    soft_peers: Array,
+    soft_weights: Array,
+    rules: Array,
+    par: Array,
+    rooms: Array,
+    time: Array,
+    place: Array,
+    st: Array,
+    own: Array,
+    con: Array,
+    mates: Array,
+    work: Array,
+    log: Array,
+    rng: Array,
+) -> Bool:
+    """Try another time of class i, and with it other times of all classes that ties then ask to move as well.
+
+    Accepted if the weighted change of everything together is at most `threshold`, else undone.
+    """
+    par[PAR_JOINT] += 1
+    last = np.int64(TIES_END)
+    if unit(rng) < SOFT_TIES:
+        last = np.int64(TIES_ALL)
+    total = 0.0
+    steps = 0
+    done = 0  # classes of the log whose ties have been looked at
+    j = np.int64(i)
+    at_time = below(rng, classes[i, TIMES_LEN])
+    possible = pool[classes[i, TIMES_AT] + 2 * at_time] != time[i]
+    while possible:
+        u, r, tp, rp = draw_option(
+            j, at_time, np.int64(ROOM_TRIES), times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
+        )
+        log[steps, 0] = j
+        log[steps, 1] = time[j]
+        log[steps, 2] = st[j, ROOM]
+        log[steps, 3] = own[j, OWN_TIME]
+        log[steps, 4] = own[j, OWN_ROOM]
+        steps += 1
+        _, weight, soft = relocate(
+            j, u, r, tp, rp, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par, rooms,
+            time, place, st, own, con, mates, work,
+        )  # fmt: skip
+        st[j, JOINT] = par[PAR_JOINT]
+        total += weight + soft * par[PAR_SOFT_ON]
+        j = np.int64(-1)
+        while done < steps and j < 0:
+            j = untied(log[done, 0], last, times, gaps, travel, classes, pool, par, rooms, time, st)
+            if j < 0:
+                done += 1
+        if j < 0:
+            if total <= threshold:
+                return True
+            break
+        at_time = tied_time(j, last, times, gaps, travel, classes, pool, par, rooms, time, st, rng)
+        possible = at_time >= 0 and steps < MAX_JOINT
     for k in range(steps - 1, -1, -1):
         relocate(
             log[k, 0], log[k, 1], log[k, 2], log[k, 3], log[k, 4], times, gaps, travel, blocked, classes, pool,
@@ -341,15 +332,21 @@ def anneal(
                 if own[j, OWN_HARD] > 0:
                     i = j
                     share = BAD_CHAINS
-            depth = 0
-            if unit(rng) <= share:
-                depth = 1
-                if unit(rng) < LONG_CHAINS:
-                    depth = MAX_CHAIN - 2
-            move_class(
-                i, threshold, 2.0 * temperature, depth, times, gaps, travel, blocked, classes, pool, soft_peers,
-                soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log, rng,
-            )  # fmt: skip
+            if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
+                move_tied(
+                    i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
+                    rooms, time, place, st, own, con, mates, work, log, rng,
+                )  # fmt: skip
+            else:
+                depth = 0
+                if unit(rng) <= share:
+                    depth = 1
+                    if unit(rng) < LONG_CHAINS:
+                        depth = MAX_CHAIN - 2
+                move_class(
+                    i, threshold, 2.0 * temperature, depth, times, gaps, travel, blocked, classes, pool, soft_peers,
+                    soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log, rng,
+                )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.
         if step % par[PAR_CHECK] != 0 and step < n - 1 and (par[PAR_HARD] > 0 or par[PAR_BEST_HARD] == 0):
             continue

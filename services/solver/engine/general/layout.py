@@ -3,7 +3,7 @@
 Owns the layout that the kernels share. Must not know what they do with it.
 
     time, place [classes]: kept apart from `st`, the two that every inner loop reads
-    st [classes, 5]: room, links of the room's list of classes, students, number of mates
+    st [classes, 6]: room, links of the room's list of classes, students, number of mates, last joint move
     own [classes, 6]: the class's part in the objective (violations, their weight, cost), the penalties of its
         options, its own extra weight. Kept exact by every move, so that the old side of a delta is always known.
     con [rules, 2]: weight of a hard violation, measure
@@ -17,7 +17,7 @@ constants to numba.
 
 from __future__ import annotations
 
-ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN = range(5)
+ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN, JOINT = range(6)
 OWN_HARD, OWN_WEIGHT, OWN_SOFT, OWN_TIME, OWN_ROOM, OWN_EXTRA = range(6)
 CON_WEIGHT, CON_MEASURE = range(2)
 ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
@@ -43,5 +43,6 @@ ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
     PAR_CHECK,  # moves between two looks whether the timetable is the best yet
     PAR_KEPT_AT,  # where the pool has the classes that students should go on attending, by slot; -1 if none
     PAR_KEPT,  # weight of one that a student has left
-) = range(21)
-PAR_SIZE = 21
+    PAR_JOINT,  # joint moves tried, by which each knows its classes
+) = range(22)
+PAR_SIZE = 22

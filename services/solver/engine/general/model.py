@@ -39,7 +39,10 @@ WEEKS, DAYS, START, END, FIRST_MEETING = range(5)
     CONFIG,
     MATES_AT,  # first place in the list of classes with common students
     COURSE,
-) = range(16)
+    TIES_AT,  # (class, distribution type) pairs in the pool: what must hold between the times of the two
+    TIES_END,  # of the hard ones
+    TIES_ALL,  # of the soft ones, which follow
+) = range(19)
 
 # Columns of `GeneralModel.rules` (distribution constraints).
 RULE_KIND, RULE_A, RULE_B, RULE_HARD, RULE_PENALTY, RULE_AT, RULE_END, RULE_WHOLE = range(8)
@@ -94,6 +97,8 @@ RULE_NAMES = (
     ROOM_STABILITY,
 ) = range(22)
 FIRST_WHOLE = MAX_DAYS
+# The times of all their classes change together or, at least where they are hard, not at all.
+TIMES_TIED = (SAME_START, SAME_TIME, SAME_DAYS, SAME_WEEKS)
 
 # Columns of `GeneralModel.requests`: student, course, first slot and number of slots (the longest configuration's).
 REQ_STUDENT, REQ_COURSE, REQ_AT, REQ_LEN = range(4)
@@ -112,7 +117,7 @@ class GeneralModel:
     places: int64[rooms + 1], room to row of `travel`; the last room stands for "no room".
     travel: int16[places, places], slots to walk.
     blocked: uint8[rows, times], 1 where a room of that row is unavailable; `blocked_row` int64[rooms + 1], -1 never.
-    classes: int64[classes, 16]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
+    classes: int64[classes, 19]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
     rules: int64[rules, 8].
     configs: int64[configs, 2] ranges of `subparts` int64[subparts, 2] ranges of classes in the pool, parents first.
     courses: int64[courses, 4]; course_requests: int64; requests: int64[requests, 4].

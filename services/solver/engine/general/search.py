@@ -37,13 +37,14 @@ MAX_BUDGET_SLICE_MOVES = 25_000
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """How a stretch of the budget is annealed. Weights and temperatures are in units of `scale` (see `soft_scale`)."""
+    """How a stretch of the budget is annealed. Weights and temperatures are in units of `scale` (see `soft_scales`)."""
 
     until: float  # share of the budget at which the phase ends
     hot: float
     cold: float
     hard_weight: float
-    growth: float  # added to the weight of what is violated after each slice
+    # Added to the weight of what is violated: after each slice without soft costs, else per hundredth of the budget.
+    growth: float
     chain_share: float
     student_share: float
     soft_on: bool = True
@@ -53,22 +54,31 @@ class Phase:
 CONSTRUCT = Phase(
     until=0.25, hot=10.0, cold=2.0, hard_weight=100.0, growth=10.0, chain_share=0.3, student_share=0.1, soft_on=False
 )
-TOGETHER = Phase(until=1.0, hot=30.0, cold=0.3, hard_weight=1_000.0, growth=30.0, chain_share=0.15, student_share=0.25)
-WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=20.0, chain_share=0.15, student_share=0.25)
-# Violations left after a third of the budget: soft costs off until they are gone, then a weight that keeps them away.
+# A heavier violation keeps the way to better timetables shut while it is hot: growth sees to it that none is left.
+TOGETHER = Phase(until=1.0, hot=30.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.15, student_share=0.25)
+WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=50.0, chain_share=0.15, student_share=0.25)
+# Violations left after that, or a third of the budget after a start: soft costs off until they are gone, hot enough to
+# leave where the first phase got stuck; a second time if need be. Then a weight that keeps them away.
 FEASIBILITY_AFTER = 1 / 3
+FEASIBILITY_UNTIL = (0.6, 0.85)
 FEASIBILITY = Phase(
-    until=0.85, hot=60.0, cold=3.0, hard_weight=100.0, growth=2.0, chain_share=0.3, student_share=0.1, soft_on=False
+    until=1.0, hot=30.0, cold=3.0, hard_weight=100.0, growth=2.0, chain_share=0.3, student_share=0.1, soft_on=False
 )
-AFTERWARDS = Phase(
-    until=1.0, hot=15.0, cold=0.3, hard_weight=3_000.0, growth=100.0, chain_share=0.15, student_share=0.25
-)
+AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.3, student_share=0.25)
 
 
-def soft_scale(model: GeneralModel) -> float:
-    """The size of one soft penalty, relative to the problems that the phases' figures were found on.
+# Where one part's penalties are far smaller than the others', the end of a phase with soft costs cools on for them.
+TAIL_SHARE = 0.15
+TAIL_BELOW = 0.6
+# From this share of a phase on, what is still violated grows so much faster.
+LATE = 0.5
+LATE_GROWTH = 10.0
 
-    The median of the typical costs of the four parts; 5 on those problems.
+
+def soft_scales(model: GeneralModel) -> tuple[float, float]:
+    """The size of one soft penalty, relative to the problems that the phases' figures were found on: (usual, smallest).
+
+    The median, and the least, of the typical costs of the parts; the median is 5 on those problems.
     """
     typical: list[float] = []
     for at, length, weight in ((TIMES_AT, TIMES_LEN, model.time_weight), (ROOMS_AT, ROOMS_LEN, model.room_weight)):
@@ -85,7 +95,9 @@ def soft_scale(model: GeneralModel) -> float:
         typical.append(float(np.median(model.soft_weights)))
     if len(model.requests) and model.student_weight:
         typical.append(float(model.student_weight))
-    return max(0.2, float(np.median(typical)) / 5.0) if typical else 1.0
+    if not typical:
+        return 1.0, 1.0
+    return max(0.2, float(np.median(typical)) / 5.0), max(0.2, min(typical) / 5.0)
 
 
 def option_bound(model: GeneralModel) -> int:
@@ -138,7 +150,7 @@ class _Search:
     def __init__(self, model: GeneralModel, limits: Limits, began: float, start: Assignment | None) -> None:
         self._model = model
         self._budget = _Budget(limits, began)
-        self._scale = soft_scale(model)
+        self._scale, self._fine_scale = soft_scales(model)
         self._target = max(limits.target, option_bound(model))
         self._state = State(model, limits.seed)
         self._first = CONSTRUCT if start is None else WARM
@@ -157,13 +169,17 @@ class _Search:
 
     def run(self) -> Iterator[None]:
         """One step per slice."""
-        if self._first is CONSTRUCT:
+        if self._first is WARM:
+            yield from self._anneal(WARM, stop_when_bad_after=FEASIBILITY_AFTER)
+        else:
             yield from self._anneal(CONSTRUCT, stop_when_feasible=True)
-            self._state.restart_from_best(self._weight(TOGETHER), soft_on=True)
-        yield from self._anneal(WARM if self._first is WARM else TOGETHER, stop_when_bad_after=FEASIBILITY_AFTER)
-        while self._budget.share < FEASIBILITY.until and self.best_rank[0] > 0:
-            self._state.restart_from_best(self._weight(FEASIBILITY), soft_on=False)
-            yield from self._anneal(FEASIBILITY, stop_when_feasible=True)
+            if self.best_rank[0] == 0:
+                self._state.restart_from_best(self._weight(TOGETHER), soft_on=True)
+                yield from self._anneal(TOGETHER)
+        for until in FEASIBILITY_UNTIL:
+            if self._budget.share < until and self.best_rank[0] > 0:
+                self._state.restart_from_best(self._weight(FEASIBILITY), soft_on=False)
+                yield from self._anneal(replace(FEASIBILITY, until=until), stop_when_feasible=True)
         if self._budget.share < 1.0:
             self._state.restart_from_best(self._weight(AFTERWARDS), soft_on=True)
             yield from self._anneal(AFTERWARDS)
@@ -171,23 +187,42 @@ class _Search:
     def _anneal(
         self, phase: Phase, *, stop_when_bad_after: float = 2.0, stop_when_feasible: bool = False
     ) -> Iterator[None]:
-        scale = self._scale if phase.soft_on else 1.0
         began = self._budget.share
-        growth = max(1, round(phase.growth * scale))
+        seen = began
         while (share := self._budget.share) < phase.until:
             if self.best_rank[0] > 0 and share >= stop_when_bad_after:
                 return
             if self.best_rank[0] == 0 and stop_when_feasible:
                 return
             progress = (share - began) / max(1e-9, phase.until - began)
-            temperature = scale * phase.hot * (phase.cold / phase.hot) ** progress
+            temperature = self._temperature(phase, progress)
             moves = self._budget.next_slice()
             before = clock.perf_counter()
             self._state.anneal(moves, temperature, temperature, phase.chain_share, phase.student_share)
             self._budget.slice_done(moves, clock.perf_counter() - before)
             if self._state.par[PAR_HARD] > 0:
-                self._state.refresh(growth)
+                self._state.refresh(self._growth(phase, progress, 100.0 * (self._budget.share - seen)))
+            seen = self._budget.share
             yield
+
+    def _growth(self, phase: Phase, progress: float, hundredths: float) -> int:
+        """What is added to the weight of every violation after a slice."""
+        if not phase.soft_on:
+            return max(1, round(phase.growth))
+        late = LATE_GROWTH if progress > LATE else 1.0
+        return max(1, round(phase.growth * late * self._scale * hundredths))
+
+    def _temperature(self, phase: Phase, progress: float) -> float:
+        """Falls geometrically; at the end of the phase further down to the part with the smallest penalties, if any."""
+        if not phase.soft_on:
+            return float(phase.hot * (phase.cold / phase.hot) ** progress)
+        hot, cold = phase.hot * self._scale, phase.cold * self._scale
+        if self._fine_scale > TAIL_BELOW * self._scale:
+            return float(hot * (cold / hot) ** progress)
+        main = 1.0 - TAIL_SHARE
+        if progress < main:
+            return float(hot * (cold / hot) ** (progress / main))
+        return float(cold * (self._fine_scale / self._scale) ** ((progress - main) / TAIL_SHARE))
 
     @property
     def finished(self) -> bool:

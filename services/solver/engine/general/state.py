@@ -88,13 +88,13 @@ class State:
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
         self.time = np.zeros(n, np.int64)
         self.place = np.zeros(n, np.int64)
-        self.st = np.zeros((n, 5), np.int64)
+        self.st = np.zeros((n, 6), np.int64)
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
         longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
         self.work = np.zeros(2 * longest + 1, np.int64)
-        self.log = np.zeros((kernel.MAX_CHAIN, 5), np.int64)
+        self.log = np.zeros((kernel.MAX_JOINT, 5), np.int64)
         self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
             np.int64
         )
@@ -275,7 +275,7 @@ def score_general(model: GeneralModel, assignment: Assignment) -> tuple[Parts, P
     par[PAR_KEPT_AT], par[PAR_KEPT] = model.kept_at, model.kept_weight
     rooms = np.zeros((model.n_rooms + 1, 4), np.int64)
     rooms[:, 0], rooms[:, 1] = model.places, model.blocked_row
-    st = np.zeros((model.n_classes, 5), np.int64)
+    st = np.zeros((model.n_classes, 6), np.int64)
     st[:, ROOM] = np.where(assignment.rooms < 0, model.n_rooms, assignment.rooms)
     longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
     work = np.zeros(2 * longest + 1, np.int64)

@@ -13,12 +13,12 @@ from services.solver.engine.general.model import GeneralModel
 def toy_model() -> GeneralModel:
     """Two courses of one class each, two times, two rooms, one student who takes both."""
     pool = np.array(
-        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0], np.int64
-    )  # times, rooms, both classes (the first is rule 0 too), clash lists
+        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0], np.int64
+    )  # times, rooms, both classes (the first is rule 0 too), clash lists, ties
     classes = np.array(
         [
-            [0, 2, 4, 2, 10, 11, 0, 1, 8, 9, 5, -1, 0, 0, 0, 0],
-            [0, 2, 4, 2, 11, 12, 1, 2, 8, 9, 5, -1, 0, 1, 2, 1],
+            [0, 2, 4, 2, 10, 11, 0, 1, 8, 9, 5, -1, 0, 0, 0, 0, 12, 14, 14],
+            [0, 2, 4, 2, 11, 12, 1, 2, 8, 9, 5, -1, 0, 1, 2, 1, 14, 16, 16],
         ],
         np.int64,
     )
