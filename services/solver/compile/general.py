@@ -1,6 +1,6 @@
 """Expanded problem to the arrays of the general search.
 
-Owns the translation only: tables of gaps between times, walking times by place, merged clash lists, sectioning tables.
+Owns the translation only: tables of gaps between times, walking times by place, constraints, sectioning tables.
 Must not know the kernels, nor search anything.
 """
 
@@ -14,10 +14,24 @@ import numpy.typing as npt
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import Finding, InvalidProblemError
 from services.solver.compile.enrolment import obstacle
+from services.solver.compile.general_peers import Peers, must_not_clash, should_not_clash
 from services.solver.engine.general.model import (
+    CLASH_ALL,
+    CLASH_AT,
+    CLASH_END,
+    CLASS_COLUMNS,
     FIRST_WHOLE,
     NEVER_MEET,
+    NOT_OVERLAP,
     RULE_NAMES,
+    RULES_AT,
+    RULES_END,
+    SAME_ATTENDEES,
+    SOFT_ALL,
+    SOFT_AT,
+    SOFT_END,
+    TIES_ALL,
+    TIES_AT,
     TIMES_TIED,
     GeneralModel,
     Int16s,
@@ -27,8 +41,7 @@ from services.solver.engine.general.model import (
 
 # Above this many times the table of gaps (2 bytes per pair) costs more memory than it saves time.
 MAX_TABLED_TIMES = 6_000
-# Bounds on hostile input: pairs in clash lists (4 bytes each) and places for classes with common students (8 bytes).
-MAX_PAIRS = 200_000_000
+# Bound on hostile input: places for classes with common students (8 bytes each).
 MAX_MATES = 100_000_000
 # Classes of a rule that are moved together; a larger set is left to moves of single classes.
 MAX_TIED = 40
@@ -79,7 +92,7 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
         )
     n = len(expanded.classes)
     pool = _Pool()
-    classes = np.zeros((n, 19), np.int64)
+    classes = np.zeros((n, CLASS_COLUMNS), np.int64)
     option_places: dict[int, tuple[int, int]] = {}
 
     def options(listed: tuple[tuple[int, int], ...]) -> tuple[int, int]:
@@ -98,9 +111,10 @@ def compile_general(expanded: ExpandedProblem) -> GeneralModel:
         classes[i, 15] = c.course
 
     configs, subparts = _sectioning_tables(expanded, rank, pool)
-    _hard_peers(expanded, classes, pool)
-    soft_peers, soft_weights = _soft_peers(expanded, classes)
-    rules = _rules(expanded, classes, pool)
+    rules, must, should = _rules(expanded, classes, pool)
+    listed, classes[:, [CLASH_AT, CLASH_END, CLASH_ALL]] = must_not_clash(expanded, must)
+    classes[:, [CLASH_AT, CLASH_END, CLASH_ALL]] += pool.add(listed) if len(listed) else 0
+    soft_peers, soft_weights, classes[:, [SOFT_AT, SOFT_END, SOFT_ALL]] = should_not_clash(expanded, should)
     courses, course_requests, requests, student_slots = _requests(expanded)
     kept_at, kept_weight = _kept_sections(expanded, rank, requests, int(student_slots[-1]), pool)
     mates_size = _mates(expanded, requests, classes)
@@ -207,82 +221,12 @@ def _blocked(expanded: ExpandedProblem) -> tuple[UInt8s, Int64s]:
     return np.array(tables, np.uint8).reshape(len(tables), len(expanded.times)), blocked_row
 
 
-def _pairs(expanded: ExpandedProblem, listed: Sequence[int], alternatives: bool) -> tuple[Int64s, Int64s]:
-    """The pairs (i, j), both ways, of a set; without `alternatives` only those that one student could attend."""
-    if len(listed) ** 2 > MAX_PAIRS:
-        raise _too_many_pairs()
-    members = np.array(listed, np.int64)
-    tied = ~np.eye(len(members), dtype=bool)
-    if not alternatives:
-        course, config, subpart = (
-            np.array([getattr(expanded.classes[i], name) for i in listed]) for name in ("course", "config", "subpart")
-        )
-        same_course = course[:, None] == course[None, :]
-        tied &= ~(same_course & ((config[:, None] != config[None, :]) | (subpart[:, None] == subpart[None, :])))
-    a, b = np.nonzero(tied)
-    return members[a], members[b]
+def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> tuple[Int64s, Peers, Peers]:
+    """The constraints, and the pairs that hard and soft ones keep apart: these are no longer the kernels' rules.
 
-
-def _hard_peers(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> None:
-    """Merge the clash sets: a pair that stands in several sets is one violation."""
-    n = len(expanded.classes)
-    keys = np.zeros(0, np.int64)
-    fresh: list[Int64s] = []
-    waiting = 0
-    sets = [(members, False) for members in expanded.clash_sets] + [(m, True) for m in expanded.instructor_sets]
-    for members, alternatives in sets:
-        a, b = _pairs(expanded, members, alternatives)
-        fresh.append(a * n + b)
-        waiting += len(a)
-        if waiting > 20_000_000:
-            keys, fresh, waiting = np.unique(np.concatenate([keys, *fresh])), [], 0
-            if len(keys) > MAX_PAIRS:
-                raise _too_many_pairs()
-    keys = np.unique(np.concatenate([keys, *fresh])) if fresh else keys
-    bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
-    peers = (keys % n).astype(np.int64)
-    for i in range(n):
-        if bounds[i] < bounds[i + 1]:
-            start = pool.add(peers[bounds[i] : bounds[i + 1]])
-            classes[i, 4:6] = (start, start + bounds[i + 1] - bounds[i])
-
-
-def _soft_peers(expanded: ExpandedProblem, classes: Int64s) -> tuple[Int64s, Int64s]:
-    """Pairs of soft curricula with the sum of the weighted penalties: a pair counts once per curriculum."""
-    n = len(expanded.classes)
-    weight = expanded.problem.weights.distribution
-    keys = np.zeros(0, np.int64)
-    sums = np.zeros(0, np.int64)
-    for members, penalty in expanded.soft_curricula:
-        if penalty == 0 or weight == 0:
-            continue
-        a, b = _pairs(expanded, members, alternatives=False)
-        merged = np.concatenate([keys, a * n + b])
-        amounts = np.concatenate([sums, np.full(len(a), penalty * weight, np.int64)])
-        keys, where = np.unique(merged, return_inverse=True)
-        sums = np.zeros(len(keys), np.int64)
-        np.add.at(sums, where, amounts)
-        if len(keys) > MAX_PAIRS:
-            raise _too_many_pairs()
-    bounds = np.searchsorted(keys, np.arange(n + 1, dtype=np.int64) * n)
-    classes[:, 6] = bounds[:-1]
-    classes[:, 7] = bounds[1:]
-    return (keys % n).astype(np.int64), sums
-
-
-def _too_many_pairs() -> InvalidProblemError:
-    return InvalidProblemError(
-        [
-            Finding(
-                "problem_too_large",
-                "/curricula",
-                f"Curricula and instructors tie more than {MAX_PAIRS:,} pairs of classes; split the sets.",
-            )
-        ]
-    )
-
-
-def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
+    One flat list of all that a class must not overlap is read many times faster than one list per constraint.
+    """
+    must, should = Peers(), Peers()
     rows: list[tuple[int, ...]] = []
     of_class: list[list[int]] = [[] for _ in expanded.classes]
     ties: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]] = [([], []) for _ in expanded.classes]
@@ -292,9 +236,15 @@ def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
         code = _RULE_CODE[distribution.type.value]
         a, b = (*distribution.parameters, 0, 0)[:2]
         start = pool.add(np.array(members, np.int64))
-        for i in members:
-            of_class[i].append(len(rows))
         penalty = distribution.penalty or 0
+        peers = must if distribution.required else should
+        if code in (NOT_OVERLAP, SAME_ATTENDEES) and peers.takes(len(members)):
+            weight = penalty * expanded.problem.weights.distribution
+            if distribution.required or weight:
+                peers.add(np.array(members, np.int64), weight, walk=code == SAME_ATTENDEES)
+        else:
+            for i in members:
+                of_class[i].append(len(rows))
         rows.append(
             (code, a, b, int(distribution.required), penalty, start, start + len(members), int(code >= FIRST_WHOLE))
         )
@@ -307,12 +257,12 @@ def _rules(expanded: ExpandedProblem, classes: Int64s, pool: _Pool) -> Int64s:
     for i, listed_rules in enumerate(of_class):
         if listed_rules:
             start = pool.add(np.array(listed_rules, np.int64))
-            classes[i, 8:10] = (start, start + len(listed_rules))
+            classes[i, RULES_AT : RULES_END + 1] = (start, start + len(listed_rules))
         hard, soft = ties[i]
         if hard or soft:
             start = pool.add(np.array(hard + soft, np.int64).reshape(-1))
-            classes[i, 16:19] = (start, start + 2 * len(hard), start + 2 * len(hard + soft))
-    return np.array(rows, np.int64).reshape(-1, 8)
+            classes[i, TIES_AT : TIES_ALL + 1] = (start, start + 2 * len(hard), start + 2 * len(hard + soft))
+    return np.array(rows, np.int64).reshape(-1, 8), must, should
 
 
 def _subpart_ranks(expanded: ExpandedProblem) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array, Int
+from services.solver.engine.general.jit import INNER, LEAF, Array, Int
 from services.solver.engine.general.layout import (
     CON_MEASURE,
     CON_WEIGHT,
@@ -36,8 +36,8 @@ from services.solver.engine.general.layout import (
     ROOM_PLACE,
 )
 from services.solver.engine.general.model import (
+    CLASH_ALL,
     CLASH_AT,
-    CLASH_END,
     MATES_AT,
     NOT_OVERLAP,
     RULE_A,
@@ -50,8 +50,8 @@ from services.solver.engine.general.model import (
     RULES_AT,
     RULES_END,
     SAME_ATTENDEES,
+    SOFT_ALL,
     SOFT_AT,
-    SOFT_END,
 )
 from services.solver.engine.general.rules import gap_between, pair_violated, set_measure, soft_cost
 
@@ -134,6 +134,8 @@ def evaluate(
     hard = 0
     weight = 0
     soft = penalty
+    if soft * soft_on > bound:
+        return hard, weight, soft
     if rooms[r, ROOM_BLOCKED] >= 0 and blocked[rooms[r, ROOM_BLOCKED], u] != 0:
         hard += 1
         weight += base
@@ -146,9 +148,9 @@ def evaluate(
             j = st[j, NEXT]
     if weight + soft * soft_on > bound:
         return hard, weight, soft
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_END]):
-        j = pool[m]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
+    for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
+        j = pool[m] >> 1
+        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (pool[m] & 1):
             hard += 1
             weight += base + own[j, OWN_EXTRA]
     if weight + soft * soft_on > bound:
@@ -168,9 +170,9 @@ def evaluate(
             return hard, weight, soft
     if soft_on == 0:
         return hard, weight, soft
-    for m in range(classes[i, SOFT_AT], classes[i, SOFT_END]):
-        j = soft_peers[m]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
+    for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
+        j = soft_peers[m] >> 1
+        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (soft_peers[m] & 1):
             soft += soft_weights[m]
     student = par[PAR_STUDENT]
     first = classes[i, MATES_AT]
@@ -183,7 +185,7 @@ def evaluate(
     return hard, weight, soft
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def unlink(i: int, rooms: Array, st: Array) -> None:
     """Take class i out of its room's list."""
     after, before = st[i, NEXT], st[i, PREVIOUS]
@@ -195,7 +197,7 @@ def unlink(i: int, rooms: Array, st: Array) -> None:
         st[after, PREVIOUS] = before
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def link(i: int, r: int, rooms: Array, st: Array) -> None:
     """Put class i first in the list of room r."""
     head = rooms[r, ROOM_HEAD]
@@ -361,11 +363,11 @@ def relocate(
     if rooms[r, ROOM_BLOCKED] >= 0 and blocked[rooms[r, ROOM_BLOCKED], u] != 0:
         hard += 1
         weight += base
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_END]):
-        j = pool[m]
+    for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
+        j, walk = pool[m] >> 1, pool[m] & 1
         v, q = time[j], place[j]
-        was = gap_between(u0, v, times, gaps) < travel[p0, q]
-        now = gap_between(u, v, times, gaps) < travel[p, q]
+        was = gap_between(u0, v, times, gaps) < travel[p0, q] * walk
+        now = gap_between(u, v, times, gaps) < travel[p, q] * walk
         if was != now:
             sign = 1 if now else -1
             w = sign * (base + own[j, OWN_EXTRA])
@@ -380,11 +382,11 @@ def relocate(
         hard += dh
         weight += dw
         soft += ds
-    for m in range(classes[i, SOFT_AT], classes[i, SOFT_END]):
-        j = soft_peers[m]
+    for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
+        j, walk = soft_peers[m] >> 1, soft_peers[m] & 1
         v, q = time[j], place[j]
-        was = gap_between(u0, v, times, gaps) < travel[p0, q]
-        now = gap_between(u, v, times, gaps) < travel[p, q]
+        was = gap_between(u0, v, times, gaps) < travel[p0, q] * walk
+        now = gap_between(u, v, times, gaps) < travel[p, q] * walk
         if was != now:
             cost = soft_weights[m] if now else -soft_weights[m]
             own[j, OWN_SOFT] += cost

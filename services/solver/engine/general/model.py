@@ -10,6 +10,7 @@ per call): rows of integers per class, and one flat `pool` that every variable-l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 Int16s = npt.NDArray[np.int16]
 Int64s = npt.NDArray[np.int64]
 UInt8s = npt.NDArray[np.uint8]
+IndexOrIndices = TypeVar("IndexOrIndices", int, Int64s)
 
 # Columns of `GeneralModel.times` (one row per time).
 WEEKS, DAYS, START, END, FIRST_MEETING = range(5)
@@ -27,11 +29,11 @@ WEEKS, DAYS, START, END, FIRST_MEETING = range(5)
     TIMES_LEN,  # number of time options
     ROOMS_AT,
     ROOMS_LEN,  # 0: the class needs no room
-    CLASH_AT,  # classes that must not clash with this one
-    CLASH_END,
-    SOFT_AT,  # index into `soft_peers`: classes that should not clash with this one
+    CLASH_AT,  # classes that must not clash with this one (`peer`): by clash sets up to CLASH_END,
+    CLASH_END,  # then by NotOverlap and SameAttendees constraints up to CLASH_ALL, as often as there are
+    SOFT_AT,  # index into `soft_peers`: classes that should not clash with this one, in the same order
     SOFT_END,
-    RULES_AT,  # distribution constraints that the class is in
+    RULES_AT,  # other distribution constraints that the class is in
     RULES_END,
     LIMIT,
     PARENT,  # -1: none
@@ -42,7 +44,16 @@ WEEKS, DAYS, START, END, FIRST_MEETING = range(5)
     TIES_AT,  # (class, distribution type) pairs in the pool: what must hold between the times of the two
     TIES_END,  # of the hard ones
     TIES_ALL,  # of the soft ones, which follow
-) = range(19)
+    CLASH_ALL,
+    SOFT_ALL,
+) = range(21)
+CLASS_COLUMNS = 21
+
+
+def peer(other: IndexOrIndices, *, walk: bool) -> IndexOrIndices:
+    """An entry in a list of classes that must, or should, not clash: with `walk` there must be time to walk, too."""
+    return 2 * other + walk
+
 
 # Columns of `GeneralModel.rules` (distribution constraints).
 RULE_KIND, RULE_A, RULE_B, RULE_HARD, RULE_PENALTY, RULE_AT, RULE_END, RULE_WHOLE = range(8)
@@ -117,7 +128,7 @@ class GeneralModel:
     places: int64[rooms + 1], room to row of `travel`; the last room stands for "no room".
     travel: int16[places, places], slots to walk.
     blocked: uint8[rows, times], 1 where a room of that row is unavailable; `blocked_row` int64[rooms + 1], -1 never.
-    classes: int64[classes, 19]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
+    classes: int64[classes, CLASS_COLUMNS]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
     rules: int64[rules, 8].
     configs: int64[configs, 2] ranges of `subparts` int64[subparts, 2] ranges of classes in the pool, parents first.
     courses: int64[courses, 4]; course_requests: int64; requests: int64[requests, 4].

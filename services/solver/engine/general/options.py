@@ -24,8 +24,8 @@ from services.solver.engine.general.layout import (
     ROOM_HEAD,
 )
 from services.solver.engine.general.model import (
+    CLASH_ALL,
     CLASH_AT,
-    CLASH_END,
     ROOMS_AT,
     ROOMS_LEN,
     RULE_A,
@@ -263,9 +263,9 @@ def find_obstacle(
                 if below(rng, seen) == 0:
                     found = j
             j = st[j, NEXT]
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_END]):
-        j = pool[m]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
+    for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
+        j = pool[m] >> 1
+        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (pool[m] & 1):
             seen += 1
             if below(rng, seen) == 0:
                 found = j

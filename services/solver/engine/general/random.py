@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array, Float, Int
+from services.solver.engine.general.jit import LEAF, Array, Float, Int
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def draw(rng: Array) -> Int:
     """32 random bits."""
     x = rng[0]
@@ -23,13 +23,13 @@ def draw(rng: Array) -> Int:
     return np.int64((x * np.uint64(2685821657736338717)) >> np.uint64(32))
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def below(rng: Array, n: int) -> Int:
     """A random whole number in [0, n), n up to 2^31 (multiplication instead of division: no bias that matters)."""
     return (draw(rng) * n) >> 32
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def unit(rng: Array) -> Float:
     """A random number in (0, 1]."""
     return (draw(rng) + 1) / 4294967296.0

@@ -190,11 +190,11 @@ def recount(
             st[i, PREVIOUS] = newest[r]
             newest[r] = i
         for m in range(classes[i, CLASH_AT], classes[i, CLASH_END]):
-            j = pool[m]
+            j = pool[m] >> 1
             if j < i and time[j] >= 0:
                 hard[CLASS_CONFLICT] += gap_between(u, time[j], times, gaps) < travel[p, rooms[st[j, ROOM], ROOM_PLACE]]
         for m in range(classes[i, SOFT_AT], classes[i, SOFT_END]):
-            j = soft_peers[m]
+            j = soft_peers[m] >> 1
             if (
                 j < i
                 and time[j] >= 0

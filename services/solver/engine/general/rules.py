@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array, Bool, Int
+from services.solver.engine.general.jit import INNER, LEAF, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_DAYS,
     PAR_DISTRIBUTION,
@@ -59,7 +59,7 @@ from services.solver.engine.general.model import (
 )
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def gap_between(u: int, v: int, times: Array, gaps: Array) -> Int:
     """Slots between two times where they meet: negative if they overlap, NEVER_MEET without a common day and week."""
     if gaps.shape[0] > 0:
@@ -274,7 +274,7 @@ def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week:
     return too_long
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def soft_cost(k: int, measure: int, rules: Array, par: Array) -> Int:
     """The weighted cost of soft rule k at a measure; the rules per day divide by the number of weeks, at the end."""
     if rules[k, RULE_HARD] == 1:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.solver.engine.general.model import GeneralModel
+from services.solver.engine.general.model import GeneralModel, peer
 
 
 def toy_model() -> GeneralModel:
     """Two courses of one class each, two times, two rooms, one student who takes both."""
     pool = np.array(
-        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0], np.int64
+        [0, 0, 1, 1, 0, 0, 1, 1, 0, 1, peer(1, walk=True), peer(0, walk=True), 1, 0, 0, 0], np.int64
     )  # times, rooms, both classes (the first is rule 0 too), clash lists, ties
     classes = np.array(
         [
-            [0, 2, 4, 2, 10, 11, 0, 1, 8, 9, 5, -1, 0, 0, 0, 0, 12, 14, 14],
-            [0, 2, 4, 2, 11, 12, 1, 2, 8, 9, 5, -1, 0, 1, 2, 1, 14, 16, 16],
+            [0, 2, 4, 2, 10, 11, 0, 1, 8, 9, 5, -1, 0, 0, 0, 0, 12, 14, 14, 11, 1],
+            [0, 2, 4, 2, 11, 12, 1, 2, 8, 9, 5, -1, 0, 1, 2, 1, 14, 16, 16, 12, 2],
         ],
         np.int64,
     )
@@ -37,7 +37,7 @@ def toy_model() -> GeneralModel:
         blocked_row=np.full(3, -1, np.int64),
         classes=classes,
         pool=pool,
-        soft_peers=np.array([1, 0], np.int64),
+        soft_peers=np.array([peer(1, walk=True), peer(0, walk=True)], np.int64),
         soft_weights=np.ones(2, np.int64),
         rules=np.array([[0, 0, 0, 0, 1, 8, 10, 0]], np.int64),
         configs=np.array([[0, 1], [1, 2]], np.int64),
