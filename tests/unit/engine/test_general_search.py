@@ -31,9 +31,10 @@ from schemas.referee.judge import judge
 from services.solver.change.base import Base
 from services.solver.change.pricing import priced
 from services.solver.compile import general as compiler
+from services.solver.compile import general_peers
 from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import PAR_HARD, PAR_SOFT
-from services.solver.engine.general.model import GeneralModel
+from services.solver.engine.general.model import TIES_ALL, TIES_AT, GeneralModel
 from services.solver.engine.general.recount import HARD_PARTS, SOFT_PARTS
 from services.solver.engine.general.search import score_general, search_general, warm_up
 from services.solver.engine.general.state import State
@@ -207,6 +208,21 @@ def test_times_too_many_for_the_table_give_the_same_counts(monkeypatch: pytest.M
     assert (a.assignment.times == b.assignment.times).all()
 
 
+@property_test
+@given(seed=Seeds)
+def test_constraints_too_large_for_a_list_of_pairs_are_counted_all_the_same(seed: int) -> None:
+    expanded, listed = _model(2 * seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(general_peers, "MAX_PAIRED", 1)
+        counted = compile_general(expanded)
+    state = State(counted, seed)
+    state.load(None, 300)
+    state.anneal(1_500, 30.0, 1.0, 0.3, 0.3)
+    assert score_general(listed, state.now()) == state.score_now()
+    assert sum(state.score_now()[0].values()) == state.par[PAR_HARD]
+    assert sum(state.score_now()[1].values()) == state.par[PAR_SOFT]
+
+
 def _tight_problem(n: int) -> Problem:
     """n students for n seats in two lectures with two laboratories each; the laboratories have no seat to spare."""
     base = a_general_problem(0, types=())
@@ -314,4 +330,6 @@ def test_tied_classes_go_to_another_time_together() -> None:
     nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
     start = Assignment(np.zeros(2, np.int32), np.full(2, -1, np.int32), *nobody)
     assert score_general(model, start) == ({}, {"time": 60})
-    assert [_cost_after(model, start, chain_share) for chain_share in (0.0, 0.5)] == [60, 0]
+    alone = replace(model, classes=model.classes.copy())
+    alone.classes[:, TIES_ALL] = alone.classes[:, TIES_AT]
+    assert [_cost_after(variant, start, 0.0) for variant in (alone, model)] == [60, 0]

@@ -17,6 +17,8 @@ from services.solver.engine.general.model import (
     ROOMS_LEN,
     RULE_HARD,
     RULE_PENALTY,
+    SOFT_AT,
+    SOFT_END,
     TIMES_AT,
     TIMES_LEN,
     GeneralModel,
@@ -91,8 +93,10 @@ def soft_scales(model: GeneralModel) -> tuple[float, float]:
     soft = model.rules[(model.rules[:, RULE_HARD] == 0) & (model.rules[:, RULE_PENALTY] > 0), RULE_PENALTY]
     if len(soft) and model.distribution_weight:
         typical.append(float(np.median(soft)) * model.distribution_weight)
-    if len(model.soft_weights):
-        typical.append(float(np.median(model.soft_weights)))
+    by_set = model.classes[:, SOFT_AT], model.classes[:, SOFT_END]  # those by constraints have been looked at
+    curricula = [model.soft_weights[a:b] for a, b in zip(*by_set, strict=True) if a < b]
+    if curricula:
+        typical.append(float(np.median(np.concatenate(curricula))))
     if len(model.requests) and model.student_weight:
         typical.append(float(model.student_weight))
     if not typical:
