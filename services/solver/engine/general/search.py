@@ -72,6 +72,8 @@ AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0
 # Where one part's penalties are far smaller than the others', the end of a phase with soft costs cools on for them.
 TAIL_SHARE = 0.15
 TAIL_BELOW = 0.6
+# See `crowd_weight`.
+CROWD_SHARE = 4.0
 # From this share of a phase on, what is still violated grows so much faster.
 LATE = 0.5
 LATE_GROWTH = 10.0
@@ -102,6 +104,15 @@ def soft_scales(model: GeneralModel) -> tuple[float, float]:
     if not typical:
         return 1.0, 1.0
     return max(0.2, float(np.median(typical)) / 5.0), max(0.2, min(typical) / 5.0)
+
+
+def crowd_weight(model: GeneralModel) -> float:
+    """What a hard violation has to weigh at least: a few times the conflicts of all students of a usual class.
+
+    Otherwise it pays to break a rule rather than to let a class's students clash, and at the size of a university no
+    timetable without violations is seen before the search is half over.
+    """
+    return CROWD_SHARE * model.student_weight * int(model.student_slots[-1]) / max(1, model.n_classes)
 
 
 def option_bound(model: GeneralModel) -> int:
@@ -164,7 +175,9 @@ class _Search:
         self._parts: dict[str, int] = {}
 
     def _weight(self, phase: Phase) -> int:
-        return max(1, round(phase.hard_weight * (self._scale if phase.soft_on else 1.0)))
+        if not phase.soft_on:
+            return max(1, round(phase.hard_weight))
+        return max(1, round(max(phase.hard_weight * self._scale, crowd_weight(self._model))))
 
     @property
     def best_rank(self) -> tuple[int, int]:
