@@ -22,11 +22,10 @@ from services.api.metrics import WHAT_IF_SECONDS
 from services.api.refusals import invalid_body, unavailable
 from services.api.what_if_messages import LENGTH, Content, Question, Reply
 from services.api.work import Places, too_complex
+from services.runtime.children import harmless
 
 log = structlog.get_logger(__name__)
 
-# The child knows no address and no password: what it reads is a stranger's.
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _MOST_INSIDE = 64
 
 
@@ -88,7 +87,7 @@ class WhatIf:
                 *(sys.executable, "-m", "services.api.what_if_child", str(self._memory_mib)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                env=harmless(os.environ),
             )
         return self._process
 

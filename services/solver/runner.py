@@ -18,6 +18,7 @@ from enum import StrEnum
 
 import structlog
 
+from services.runtime.children import harmless
 from services.runtime.tracing import failed, open_span, past_span, traceparent
 from services.solver.frames import Frame, receive_frame
 from services.solver.metrics import CHILD_EXITS
@@ -27,9 +28,6 @@ from services.solver.settings import SolverSettings
 
 log = structlog.get_logger(__name__)
 
-_PASSED_ON = frozenset(
-    ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
-)
 _STDERR_LINES_KEPT = 20
 _STDERR_LINE_BYTES = 64 * 1024
 _LEAVING_S = 3.0
@@ -79,8 +77,8 @@ def child_command(settings: SolverSettings, work: Work) -> list[str]:
 
 
 def child_environment(settings: SolverSettings, own: Mapping[str, str]) -> dict[str, str]:
-    """What a child may know of ours: no address and no password, so that a hostile problem finds none in it."""
-    kept = {name: value for name, value in own.items() if name in _PASSED_ON or name.startswith("NUMBA_")}
+    """What a child may know of ours: nothing that could harm, and how numba is to work."""
+    kept = harmless(own) | {name: value for name, value in own.items() if name.startswith("NUMBA_")}
     if settings.numba_cache_dir is not None:
         kept["NUMBA_CACHE_DIR"] = str(settings.numba_cache_dir)
     return kept
