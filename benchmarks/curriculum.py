@@ -8,9 +8,8 @@ from __future__ import annotations
 from statistics import median
 
 from benchmarks.instances import folder_of
+from benchmarks.runs import run
 from schemas.problem.read import ProblemFormat, load_problem
-from schemas.referee import judge
-from services.solver.solve import solve_problem
 
 BEST_KNOWN = {
     "comp01": 5, "comp02": 24, "comp03": 62, "comp05": 284, "comp06": 27, "comp08": 37, "comp10": 4,
@@ -33,22 +32,14 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
     for name in names or BEST_KNOWN:
         best_known = BEST_KNOWN[name]
         expanded = load_problem((folder / f"{name}.ctt").read_bytes(), ProblemFormat.CTT)
-        costs, method = [], ""
-        for seed in range(1, seeds + 1):
-            result = solve_problem(
-                expanded,
-                seconds=seconds,
-                seed=seed,
-                workers=workers,
-                target=best_known,
-                on_progress=lambda _: None,
-                should_stop=lambda: False,
-            )
-            score = judge(expanded.problem, result.timetable).score
-            if score.hard_violations or score.total != result.cost:
-                raise SystemExit(f"{name}, seed {seed}: the referee counts {score}, the engine {result.cost}")
-            costs.append(score.total)
-            method = result.method
+        runs = [
+            run(name, expanded, seconds=seconds, seed=seed, workers=workers, target=best_known)
+            for seed in range(1, seeds + 1)
+        ]
+        for seed, one in enumerate(runs, start=1):
+            if one.violations:
+                raise SystemExit(f"{name}, seed {seed}: {one.violations} hard violations are left")
+        costs, method = [one.cost for one in runs], runs[-1].method
         total += median(costs)
         print(f"| {name} | {median(costs):g} | {' '.join(map(str, costs))} | {best_known} | {method} |", flush=True)
     print(f"| sum | {total:g} | | {sum(BEST_KNOWN[name] for name in names or BEST_KNOWN)} | |")

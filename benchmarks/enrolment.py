@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import median
-from time import monotonic, process_time
+from time import process_time
 
 from benchmarks.instances import folder_of
+from benchmarks.runs import run
 from schemas.problem.read import ProblemFormat, load_problem
-from schemas.referee import judge
-from services.solver.solve import SolveReport, solve_problem
 
 # Names of instances by folder.
 INSTANCES = {
@@ -43,29 +42,14 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
 
 def _measure_one(file: Path, seconds: float, seeds: int, workers: int) -> None:
     expanded = load_problem(file.read_bytes(), ProblemFormat.TIM)
-    violations, costs, feasible_s = [], [], []
     cpu = process_time()
-    for seed in range(1, seeds + 1):
-        began = monotonic()
-        met: list[float] = []
-
-        def watch(report: SolveReport, began: float = began, met: list[float] = met) -> None:
-            if not met and report.hard_violations == 0:
-                met.append(monotonic() - began)
-
-        result = solve_problem(
-            expanded, seconds=seconds, seed=seed, workers=workers, on_progress=watch, should_stop=lambda: False
-        )
-        score = judge(expanded.problem, result.timetable).score
-        if (score.hard_violations, score.total) != (result.hard_violations, result.cost):
-            raise SystemExit(f"{file.name}, seed {seed}: the referee counts {score}, the engine {result.cost}")
-        violations.append(score.hard_violations)
-        costs.append(score.total)
-        feasible_s += met
+    runs = [run(file.name, expanded, seconds=seconds, seed=seed, workers=workers) for seed in range(1, seeds + 1)]
+    feasible_s = [one.feasible_after for one in runs if one.feasible_after is not None]
     name = file.name.split(".")[0]
     first = f"{median(feasible_s):.1f}" if feasible_s else "-"
     print(
-        f"| {name} | {median(violations):g} | {median(costs):g} | {' '.join(map(str, costs))} | {first} |"
+        f"| {name} | {median(one.violations for one in runs):g} | {median(one.cost for one in runs):g}"
+        f" | {' '.join(str(one.cost) for one in runs)} | {first} |"
         f" {(process_time() - cpu) / seeds:.1f} |",
         flush=True,
     )

@@ -6,14 +6,11 @@ value are left out of the mean gap. Owns the table only; the referee counts, the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean, median
 
 from benchmarks.instances import folder_of
+from benchmarks.runs import Run, run
 from schemas.problem.read import ProblemFormat, load_problem
-from schemas.referee import judge
-from services.solver.solve import SolveReport, solve_problem
 
 # None: no value is sourced.
 BEST_KNOWN: dict[str, int | None] = {
@@ -23,19 +20,6 @@ BEST_KNOWN: dict[str, int | None] = {
 }  # fmt: skip
 # Sourced from solutions that were no competition entries: shown, but no measure of quality.
 WEAK = {"lums-sum17", "pu-cs-fal07"}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One solve: hard violations and cost by the referee's count, and when the first timetable without any came."""
-
-    violations: int
-    cost: int
-    feasible_after: float | None
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        return (self.violations, self.cost)
 
 
 def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
@@ -52,19 +36,25 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
     gaps: list[float] = []
     infeasible = 0
     for name in names or BEST_KNOWN:
-        runs = [_run(folder, name, seconds, seed, workers) for seed in range(1, seeds + 1)]
-        shown = sorted(runs, key=lambda run: run.rank)[len(runs) // 2]
+        path = next(p for p in (folder / f"{name}.xml.gz", folder / f"{name}.xml") if p.exists())
+        expanded = load_problem(path.read_bytes(), ProblemFormat.ITC2019)
+        target = BEST_KNOWN[name] or 0
+        runs = [
+            run(name, expanded, seconds=seconds, seed=seed, workers=workers, target=target)
+            for seed in range(1, seeds + 1)
+        ]
+        shown = sorted(runs, key=lambda one: one.rank)[len(runs) // 2]
         infeasible += shown.violations > 0
         best_known = BEST_KNOWN[name]
         gap = None if best_known is None or shown.violations else shown.cost / best_known - 1
         if gap is not None and name not in WEAK:
             gaps.append(gap)
-        times = [run.feasible_after for run in runs if run.feasible_after is not None]
+        times = [one.feasible_after for one in runs if one.feasible_after is not None]
         print(
             f"| {name} | {'none' if best_known is None else f'{best_known:,}'}{' (weak)' if name in WEAK else ''}"
             f" | {shown.violations} | {shown.cost:,} | {'' if gap is None else f'{gap:+.1%}'}"
             f" | {f'{median(times):.1f} s' if len(times) == len(runs) else 'not always' if times else 'never'}"
-            f" | {' '.join(_short(run) for run in runs)} |",
+            f" | {' '.join(map(_short, runs))} |",
             flush=True,
         )
     if gaps:
@@ -74,32 +64,5 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
         print(f"of competition grade. Instances with violations left: {infeasible}.")
 
 
-def _run(folder: Path, name: str, seconds: float, seed: int, workers: int) -> Run:
-    path = next(p for p in (folder / f"{name}.xml.gz", folder / f"{name}.xml") if p.exists())
-    expanded = load_problem(path.read_bytes(), ProblemFormat.ITC2019)
-    first: list[float] = []
-
-    def watch(report: SolveReport) -> None:
-        if not first and report.hard_violations == 0:
-            first.append(report.share * seconds)
-
-    result = solve_problem(
-        expanded,
-        seconds=seconds,
-        seed=seed,
-        workers=workers,
-        target=BEST_KNOWN[name] or 0,
-        on_progress=watch,
-        should_stop=lambda: False,
-    )
-    score = judge(expanded.problem, result.timetable).score
-    if (score.hard_violations, score.total) != (result.hard_violations, result.cost):
-        raise SystemExit(
-            f"{name}, seed {seed}: the referee counts {score}, the engine"
-            f" {result.hard_violations} violations and {result.cost}"
-        )
-    return Run(score.hard_violations, score.total, first[0] if first else None)
-
-
-def _short(run: Run) -> str:
-    return f"{run.cost:,}" if run.violations == 0 else f"{run.cost:,} ({run.violations} violated)"
+def _short(one: Run) -> str:
+    return f"{one.cost:,}" if one.violations == 0 else f"{one.cost:,} ({one.violations} violated)"

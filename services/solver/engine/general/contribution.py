@@ -39,7 +39,6 @@ from services.solver.engine.general.model import (
     CLASH_ALL,
     CLASH_AT,
     MATES_AT,
-    NOT_OVERLAP,
     RULE_A,
     RULE_AT,
     RULE_END,
@@ -49,7 +48,6 @@ from services.solver.engine.general.model import (
     RULE_WHOLE,
     RULES_AT,
     RULES_END,
-    SAME_ATTENDEES,
     SOFT_ALL,
     SOFT_AT,
 )
@@ -69,22 +67,11 @@ def count_pairs(
     rules: Array,
     rooms: Array,
     time: Array,
-    place: Array,
     st: Array,
 ) -> Int:
     """Pairs of class i, in time u and room r, that violate pair rule k."""
     kind, a = rules[k, RULE_KIND], rules[k, RULE_A]
     count = 0
-    if kind == NOT_OVERLAP or kind == SAME_ATTENDEES:  # noqa: SIM109  # numba builds a tuple for `in`
-        # By far the longest lists (up to 174 classes in tg-fal17): a call per pair would take most of the search.
-        p = rooms[r, ROOM_PLACE]
-        walk = kind == SAME_ATTENDEES
-        for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
-            j = pool[m]
-            needed = travel[p, place[j]] if walk else 0
-            if j != i and gap_between(u, time[j], times, gaps) < needed:
-                count += 1
-        return count
     before = True  # members listed before i come first (Precedence reads the order)
     for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
         j = pool[m]
@@ -161,7 +148,7 @@ def evaluate(
             measure = set_measure(k, i, u, r, times, pool, rules, par, rooms, time, st, work)
             soft += soft_cost(k, measure, rules, par)
         else:
-            measure = count_pairs(k, i, u, r, times, gaps, travel, pool, rules, rooms, time, place, st)
+            measure = count_pairs(k, i, u, r, times, gaps, travel, pool, rules, rooms, time, st)
             soft += soft_cost(k, measure, rules, par)
         if rules[k, RULE_HARD] == 1:
             hard += measure
@@ -252,7 +239,6 @@ def rule_change(
     par: Array,
     rooms: Array,
     time: Array,
-    place: Array,
     st: Array,
     own: Array,
     con: Array,
@@ -281,9 +267,6 @@ def rule_change(
         kind, a = rules[k, RULE_KIND], rules[k, RULE_A]
         unit = par[PAR_DISTRIBUTION] * rules[k, RULE_PENALTY]
         u0, r0 = time[i], st[i, ROOM]
-        p0, p = place[i], rooms[r, ROOM_PLACE]
-        walk = kind == SAME_ATTENDEES
-        by_gap = walk or kind == NOT_OVERLAP
         before = True
         for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
             j = pool[m]
@@ -292,11 +275,7 @@ def rule_change(
                 continue
             v, s = time[j], st[j, ROOM]
             # The operands in listed order, chosen by value so that the rule is compiled into the loop only twice.
-            if by_gap:
-                q = place[j]
-                was = gap_between(u0, v, times, gaps) < (travel[p0, q] if walk else 0)
-                now = gap_between(u, v, times, gaps) < (travel[p, q] if walk else 0)
-            elif before:
+            if before:
                 was = pair_violated(kind, a, v, s, u0, r0, times, gaps, travel, rooms)
                 now = pair_violated(kind, a, v, s, u, r, times, gaps, travel, rooms)
             else:
@@ -377,7 +356,7 @@ def relocate(
             weight += w
     for m in range(classes[i, RULES_AT], classes[i, RULES_END]):
         dh, dw, ds = rule_change(
-            pool[m], i, u, r, times, gaps, travel, pool, rules, par, rooms, time, place, st, own, con, work
+            pool[m], i, u, r, times, gaps, travel, pool, rules, par, rooms, time, st, own, con, work
         )
         hard += dh
         weight += dw
