@@ -303,10 +303,11 @@ def _sectioning_tables(expanded: ExpandedProblem, rank: Sequence[int], pool: _Po
 def _requests(expanded: ExpandedProblem) -> tuple[Int64s, Int64s, Int64s, Int64s]:
     """Courses, requests by course, requests, and the slots of each student."""
     width = [max((len(expanded.configs[k]) for k in listed), default=0) for listed in expanded.courses]
-    courses = np.zeros((len(expanded.courses), 4), np.int64)
+    courses = np.zeros((len(expanded.courses), 5), np.int64)
     for c, listed in enumerate(expanded.courses):
         # Configurations are numbered problem-wide in the courses' order, so those of one course are a range.
         courses[c, :2] = (min(listed), max(listed) + 1)
+        courses[c, 4] = len(listed) > 1 or any(len(expanded.subparts[s]) > 1 for s in expanded.configs[listed[0]])
     rows: list[tuple[int, int, int, int]] = []
     student_slots = [0]
     at = 0

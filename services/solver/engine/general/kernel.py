@@ -31,8 +31,11 @@ from services.solver.engine.general.layout import (
     PAR_SOFT,
     PAR_SOFT_ON,
     ROOM,
+    STUDENTS,
 )
 from services.solver.engine.general.model import (
+    COURSE,
+    COURSE_CHOICE,
     COURSE_REQ_AT,
     COURSE_REQ_END,
     REQ_COURSE,
@@ -51,6 +54,7 @@ from services.solver.engine.general.options import (
     untied,
 )
 from services.solver.engine.general.random import below, unit
+from services.solver.engine.general.resectioning import move_with_students
 from services.solver.engine.general.students import move_student
 
 MAX_CHAIN = 8
@@ -73,6 +77,8 @@ LONG_CHAINS = 0.15
 HOT_SHARE = 0.75
 BAD_SHARE = 0.25
 BAD_CHAINS = 0.5
+# Share of moves, of a class whose students could go elsewhere, that take other sections for them into account.
+RESECTION_SHARE = 0.03
 
 
 @njit(**INNER)
@@ -296,6 +302,7 @@ def anneal(
     hot: Array,
     pick: Array,
     swap: Array,
+    undo: Array,
     best_time: Array,
     best_room: Array,
     best_slots: Array,
@@ -316,7 +323,7 @@ def anneal(
             for _ in range(2):
                 moved = move_student(
                     q, threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
-                    course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, rng,
+                    course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
                 )  # fmt: skip
                 if moved or chosen[q] >= 0:
                     break
@@ -336,6 +343,18 @@ def anneal(
                 move_tied(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
                     rooms, time, place, st, own, con, mates, work, log, rng,
+                )  # fmt: skip
+            elif (
+                par[PAR_SOFT_ON] == 1
+                and st[i, STUDENTS] > 0
+                and classes[i, TIMES_LEN] > 1
+                and courses[classes[i, COURSE], COURSE_CHOICE] == 1
+                and unit(rng) < RESECTION_SHARE
+            ):
+                move_with_students(
+                    i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
+                    rooms, time, place, st, own, con, mates, work, courses, course_requests, requests, configs, subparts,
+                    student_slots, slots, chosen, pick, swap, undo, rng,
                 )  # fmt: skip
             else:
                 depth = 0

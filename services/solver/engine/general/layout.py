@@ -44,5 +44,6 @@ ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
     PAR_KEPT_AT,  # where the pool has the classes that students should go on attending, by slot; -1 if none
     PAR_KEPT,  # weight of one that a student has left
     PAR_JOINT,  # joint moves tried, by which each knows its classes
-) = range(22)
-PAR_SIZE = 22
+    PAR_UNDO,  # entries of `undo`; -1: sectionings are not written down
+) = range(23)
+PAR_SIZE = 23

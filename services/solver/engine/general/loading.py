@@ -176,6 +176,7 @@ def first_fit(
     chosen: Array,
     pick: Array,
     swap: Array,
+    undo: Array,
     rng: Array,
 ) -> None:
     """Give every request without classes the first seats that are found, in random places of its course."""
@@ -189,5 +190,5 @@ def first_fit(
             # A threshold below every change: an exchange would only pass the want of a seat on.
             move_student(
                 q, -math.inf, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
-                course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, rng,
+                course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
             )  # fmt: skip

@@ -114,8 +114,9 @@ TIMES_TIED = (SAME_START, SAME_TIME, SAME_DAYS, SAME_WEEKS)
 # Columns of `GeneralModel.requests`: student, course, first slot and number of slots (the longest configuration's).
 REQ_STUDENT, REQ_COURSE, REQ_AT, REQ_LEN = range(4)
 
-# Columns of `GeneralModel.courses`: configurations [from, to), requests [from, to) in `course_requests`.
-COURSE_CONFIGS_AT, COURSE_CONFIGS_END, COURSE_REQ_AT, COURSE_REQ_END = range(4)
+# Columns of `GeneralModel.courses`: configurations [from, to), requests [from, to) in `course_requests`, and 1 if there
+# is more than one way to attend the course.
+COURSE_CONFIGS_AT, COURSE_CONFIGS_END, COURSE_REQ_AT, COURSE_REQ_END, COURSE_CHOICE = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class GeneralModel:
     classes: int64[classes, CLASS_COLUMNS]; pool: int64; soft_peers int64 with soft_weights int64 (weighted) beside it.
     rules: int64[rules, 8].
     configs: int64[configs, 2] ranges of `subparts` int64[subparts, 2] ranges of classes in the pool, parents first.
-    courses: int64[courses, 4]; course_requests: int64; requests: int64[requests, 4].
+    courses: int64[courses, 5]; course_requests: int64; requests: int64[requests, 4].
     student_slots: int64[students + 1], the slots of a student: one per subpart, in request order.
     mates_size: places in the lists of classes with common students.
     kept_at: where the pool has, for every slot, the class that the student should go on attending or -1; -1 if nobody

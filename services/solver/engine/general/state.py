@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from services.solver.engine.general import kernel, loading, students
+from services.solver.engine.general import kernel, loading, resectioning, students
 from services.solver.engine.general.layout import (
     CON_WEIGHT,
     MATES_LEN,
@@ -33,6 +33,7 @@ from services.solver.engine.general.layout import (
     PAR_SOFT_ON,
     PAR_STUDENT,
     PAR_TIME,
+    PAR_UNDO,
     PAR_UNSECTIONED,
     PAR_WEEKS,
     ROOM,
@@ -105,6 +106,8 @@ class State:
         widest = int((model.configs[:, 1] - model.configs[:, 0]).max())
         self.pick = np.zeros(4 * widest, np.int64)
         self.swap = np.full(2 * widest, -1, np.int64)
+        self.undo = np.zeros((resectioning.MAX_UNDO, 2 + widest), np.int64)
+        self.par[PAR_UNDO] = -1
         self.best_time, self.best_room = self.time.copy(), self.st[:, ROOM].copy()
         self.best_slots = self.slots.copy()
 
@@ -157,7 +160,7 @@ class State:
         self._build(base)
         loading.first_fit(
             m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own,
-            self.mates, *self._student_side(), self.pick, self.swap, self.rng,
+            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.rng,
         )  # fmt: skip
         self.keep_as_best()
 
@@ -243,7 +246,7 @@ class State:
         self.par[PAR_BAD] = len(bad)
         kernel.anneal(
             moves, hot, cold, chain_share, student_share if len(m.requests) else 0.0, *self._class_side(), self.log,
-            self.movable, self.bad, *self._student_side(), self.hot, self.pick, self.swap, self.best_time,
+            self.movable, self.bad, *self._student_side(), self.hot, self.pick, self.swap, self.undo, self.best_time,
             self.best_room, self.best_slots, self.rng,
         )  # fmt: skip
 

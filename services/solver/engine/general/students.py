@@ -19,6 +19,7 @@ from services.solver.engine.general.layout import (
     PAR_KEPT_AT,
     PAR_SOFT,
     PAR_STUDENT,
+    PAR_UNDO,
     PAR_UNSECTIONED,
     STUDENTS,
 )
@@ -249,10 +250,18 @@ def section(
     student_slots: Array,
     slots: Array,
     chosen: Array,
+    undo: Array,
 ) -> None:
     """Give request q the classes picked[first : first + n] of a configuration (-1 and n = 0: none)."""
     at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
     lo, hi = student_slots[requests[q, REQ_STUDENT]], student_slots[requests[q, REQ_STUDENT] + 1]
+    if par[PAR_UNDO] >= 0:
+        entry = par[PAR_UNDO]
+        undo[entry, 0] = q
+        undo[entry, 1] = chosen[q]
+        for k in range(length):
+            undo[entry, 2 + k] = slots[at + k]
+        par[PAR_UNDO] = entry + 1
     # First out of every class that changes, then in, through one call: its body is long and compiled where it stands.
     for step in range(2 * length):
         k = step if step < length else step - length
@@ -302,6 +311,7 @@ def move_student(
     chosen: Array,
     pick: Array,
     swap: Array,
+    undo: Array,
     rng: Array,
 ) -> Bool:
     """Try another sectioning of request q: free seats if there are, else an exchange within the course.
@@ -351,7 +361,7 @@ def move_student(
         par[PAR_SOFT] += left
         section(
             q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen,
+            student_slots, slots, chosen, undo,
         )  # fmt: skip
         return True
     # No seat: exchange the whole sectioning with another request of the course.
@@ -394,7 +404,7 @@ def move_student(
         taken = length if what >= 0 else ZERO
         section(
             who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen,
+            student_slots, slots, chosen, undo,
         )  # fmt: skip
     return True
 

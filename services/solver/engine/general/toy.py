@@ -42,7 +42,7 @@ def toy_model() -> GeneralModel:
         rules=np.array([[0, 0, 0, 0, 1, 8, 10, 0]], np.int64),
         configs=np.array([[0, 1], [1, 2]], np.int64),
         subparts=np.array([[8, 9], [9, 10]], np.int64),
-        courses=np.array([[0, 1, 0, 1], [1, 2, 1, 2]], np.int64),
+        courses=np.array([[0, 1, 0, 1, 1], [1, 2, 1, 2, 1]], np.int64),
         course_requests=np.array([0, 1], np.int64),
         requests=np.array([[0, 0, 0, 1], [0, 1, 1, 1]], np.int64),
         student_slots=np.array([0, 2], np.int64),
