@@ -162,6 +162,8 @@ def evaluate(
         if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (soft_peers[m] & 1):
             soft += soft_weights[m]
     student = par[PAR_STUDENT]
+    if student == 0:
+        return hard, weight, soft
     first = classes[i, MATES_AT]
     for m in range(first, first + st[i, MATES_LEN]):
         j = mates[m, 0]

@@ -111,6 +111,13 @@ def move_with_students(
     )  # fmt: skip
     if weight + soft <= threshold:
         return True
+    # What the students who clash with class i cost: none of them can save more than his or her part of it.
+    left = np.int64(0)
+    p = place[i]
+    for m in range(classes[i, MATES_AT], classes[i, MATES_AT] + st[i, MATES_LEN]):
+        j = mates[m, 0]
+        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
+            left += mates[m, 1]
     par[PAR_UNDO] = 0
     course = classes[i, COURSE]
     first = courses[course, COURSE_REQ_AT]
@@ -124,14 +131,14 @@ def move_with_students(
         if chosen[q] != classes[i, CONFIG] or slots[requests[q, REQ_AT] + classes[i, SLOT]] != i:
             continue
         student = requests[q, REQ_STUDENT]
-        clashes = False
+        clashes = np.int64(0)
         for m in range(student_slots[student], student_slots[student + 1]):
             x = slots[m]
-            if x >= 0 and x != i and gap_between(u, time[x], times, gaps) < travel[place[i], place[x]]:
-                clashes = True
-                break
-        if not clashes:
+            if x >= 0 and x != i and gap_between(u, time[x], times, gaps) < travel[p, place[x]]:
+                clashes += 1
+        if clashes == 0:
             continue
+        left -= clashes
         for _ in range(TRIES):
             if par[PAR_UNDO] + 3 > undo.shape[0]:
                 break
@@ -140,9 +147,12 @@ def move_with_students(
                 requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
             ):  # fmt: skip
                 break
-        if weight + par[PAR_SOFT] - soft_before <= threshold:
+        total = weight + par[PAR_SOFT] - soft_before
+        if total <= threshold:
             par[PAR_UNDO] = -1
             return True
+        if total - left * par[PAR_STUDENT] > threshold:
+            break
     entries = par[PAR_UNDO]
     par[PAR_UNDO] = -1
     width = undo.shape[1] - 2
