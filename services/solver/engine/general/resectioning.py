@@ -14,6 +14,7 @@ from numba import njit
 from services.solver.engine.general.contribution import evaluate, relocate
 from services.solver.engine.general.jit import INNER, Array, Bool
 from services.solver.engine.general.layout import (
+    MATES_LEN,
     OWN_ROOM,
     OWN_SOFT,
     OWN_TIME,
@@ -28,6 +29,7 @@ from services.solver.engine.general.model import (
     COURSE,
     COURSE_REQ_AT,
     COURSE_REQ_END,
+    MATES_AT,
     REQ_AT,
     REQ_STUDENT,
     SLOT,
