@@ -78,7 +78,7 @@ HOT_SHARE = 0.75
 BAD_SHARE = 0.25
 BAD_CHAINS = 0.5
 # Share of moves, of a class whose students could go elsewhere, that take other sections for them into account.
-RESECTION_SHARE = 0.03
+RESECTION_SHARE = 0.2
 
 
 @njit(**INNER)

@@ -43,7 +43,7 @@ from services.solver.engine.general.students import move_student, section
 
 ROOM_TRIES = 3
 # Sectionings that are tried for each student in the way.
-TRIES = 4
+TRIES = 8
 # Sectionings written down for the way back; an exchange takes three.
 MAX_UNDO = 256
 
