@@ -49,7 +49,6 @@ from services.solver.engine.general.options import (
     RELATED_OPTIONS,
     draw_option,
     find_obstacle,
-    find_rival,
     related_option,
     tied_time,
     untied,
@@ -74,8 +73,6 @@ MIN_CHAIN_OPTIONS = 6
 MAX_CHAIN_OPTIONS = 24
 # Share of chains of up to MAX_CHAIN - 2 classes; the others push out one.
 LONG_CHAINS = 0.15
-# Share of chains that also push out a class for what it costs, not only for a violation.
-RIVAL_SHARE = 0.3
 # Share of student moves among the requests, and of class moves among the classes, that something is wrong with.
 HOT_SHARE = 0.75
 BAD_SHARE = 0.25
@@ -89,7 +86,6 @@ def move_class(
     i: int,
     threshold: float,
     soft_bound: float,
-    rivals: int,
     depth: int,
     times: Array,
     gaps: Array,
@@ -136,7 +132,7 @@ def move_class(
         present = own[i, OWN_WEIGHT] + own[i, OWN_SOFT] * soft_on
         for attempt in range(tries):
             if steps > 0 and attempt < RELATED_OPTIONS:
-                j = np.int64(log[steps - 1, 0])
+                j = log[steps - 1, 0]
                 u, r, tp, rp = related_option(
                     i, np.int64(attempt), log[steps - 1, 1], log[steps - 1, 2], np.int64(time[j]),
                     np.int64(st[j, ROOM]), classes, pool, par, time, st, own,
@@ -160,7 +156,7 @@ def move_class(
             if steps == 0 and delta > threshold:
                 # A chain can mend the violations that its first step adds, not its cost.
                 added = (soft - own[i, OWN_SOFT]) * soft_on
-                if depth == 0 or (rivals == 0 and (hard <= own[i, OWN_HARD] or added > soft_bound)):
+                if depth == 0 or hard <= own[i, OWN_HARD] or added > soft_bound:
                     return False
             if delta < best_delta and present + delta <= bound:
                 best_delta = delta
@@ -182,10 +178,7 @@ def move_class(
             return True
         if steps > depth:
             break
-        j = find_obstacle(i, times, gaps, travel, classes, pool, rules, par, rooms, time, place, st, con, rng)
-        if j < 0 and rivals == 1:
-            j = find_rival(i, times, gaps, travel, classes, soft_peers, soft_weights, par, time, place, st, mates, rng)
-        i = j
+        i = find_obstacle(i, times, gaps, travel, classes, pool, rules, par, rooms, time, place, st, con, rng)
         if i < 0:
             break
     for k in range(steps - 1, -1, -1):
@@ -365,15 +358,12 @@ def anneal(
                 )  # fmt: skip
             else:
                 depth = 0
-                rivals = 0
                 if unit(rng) <= share:
                     depth = 1
                     if unit(rng) < LONG_CHAINS:
                         depth = MAX_CHAIN - 2
-                    if par[PAR_SOFT_ON] == 1 and unit(rng) < RIVAL_SHARE:
-                        rivals = 1
                 move_class(
-                    i, threshold, 2.0 * temperature, rivals, depth, times, gaps, travel, blocked, classes, pool, soft_peers,
+                    i, threshold, 2.0 * temperature, depth, times, gaps, travel, blocked, classes, pool, soft_peers,
                     soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log, rng,
                 )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.

@@ -12,14 +12,12 @@ from numba import njit
 from services.solver.engine.general.jit import INNER, Array, Bool, Int
 from services.solver.engine.general.layout import (
     JOINT,
-    MATES_LEN,
     NEXT,
     OWN_ROOM,
     OWN_TIME,
     PAR_JOINT,
     PAR_NO_ROOM,
     PAR_ROOM,
-    PAR_STUDENT,
     PAR_TIME,
     ROOM,
     ROOM_BLOCKED,
@@ -28,7 +26,6 @@ from services.solver.engine.general.layout import (
 from services.solver.engine.general.model import (
     CLASH_ALL,
     CLASH_AT,
-    MATES_AT,
     ROOMS_AT,
     ROOMS_LEN,
     RULE_A,
@@ -39,8 +36,6 @@ from services.solver.engine.general.model import (
     RULE_WHOLE,
     RULES_AT,
     RULES_END,
-    SOFT_ALL,
-    SOFT_AT,
     TIES_AT,
     TIMES_AT,
     TIMES_LEN,
@@ -305,40 +300,4 @@ def find_obstacle(
                 seen += 1
                 if below(rng, seen) == 0:
                     found = j
-    return found
-
-
-@njit(**INNER)
-def find_rival(
-    i: int,
-    times: Array,
-    gaps: Array,
-    travel: Array,
-    classes: Array,
-    soft_peers: Array,
-    soft_weights: Array,
-    par: Array,
-    time: Array,
-    place: Array,
-    st: Array,
-    mates: Array,
-    rng: Array,
-) -> Int:
-    """A random class that should not clash with class i and does, the likelier the more it costs; -1 if none."""
-    u, p = time[i], place[i]
-    found = np.int64(-1)
-    seen = np.int64(0)
-    for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
-        j = soft_peers[m] >> 1
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (soft_peers[m] & 1):
-            seen += soft_weights[m]
-            if below(rng, seen) < soft_weights[m]:
-                found = np.int64(j)
-    for m in range(classes[i, MATES_AT], classes[i, MATES_AT] + st[i, MATES_LEN]):
-        j = mates[m, 0]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
-            cost = mates[m, 1] * par[PAR_STUDENT]
-            seen += cost
-            if below(rng, seen) < cost:
-                found = np.int64(j)
     return found
