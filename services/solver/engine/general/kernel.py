@@ -300,6 +300,7 @@ def anneal(
     slots: Array,
     chosen: Array,
     hot: Array,
+    choosers: Array,
     pick: Array,
     swap: Array,
     undo: Array,
@@ -311,15 +312,18 @@ def anneal(
     """Make n moves, the temperature falling geometrically from t_first to t_last; keeps the best timetable seen."""
     temperature = t_first
     factor = (t_last / t_first) ** (1.0 / max(1.0, n / 64.0))
-    n_movable, n_requests = movable.shape[0], requests.shape[0]
+    n_movable, n_choosers = movable.shape[0], choosers.shape[0]
     for step in range(n):
         if step & 63 == 0:
             temperature *= factor
         threshold = -temperature * math.log(unit(rng))
         if unit(rng) <= student_share:
-            q = below(rng, n_requests)
-            if par[PAR_HOT] > 0 and unit(rng) < HOT_SHARE:
+            if par[PAR_HOT] > 0 and (n_choosers == 0 or unit(rng) < HOT_SHARE):
                 q = np.int64(hot[below(rng, par[PAR_HOT])])
+            elif n_choosers > 0:
+                q = np.int64(choosers[below(rng, n_choosers)])
+            else:
+                continue
             for _ in range(2):
                 moved = move_student(
                     q, threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,

@@ -43,6 +43,7 @@ from services.solver.engine.general.layout import (
 from services.solver.engine.general.model import (
     CONFIG,
     COURSE,
+    COURSE_CHOICE,
     PARENT,
     REQ_AT,
     REQ_COURSE,
@@ -65,6 +66,9 @@ from services.solver.engine.general.recount import (
     recount,
 )
 from services.solver.engine.search import Assignment
+
+# Requests with a choice per class that is moved from which on students get their usual share of moves.
+CHOOSERS_PER_CLASS = 2
 
 Array = np.ndarray[Any, Any]
 Parts = dict[str, int]
@@ -101,6 +105,12 @@ class State:
         )
         self.bad = np.zeros(n, np.int64)
         self.hot = np.zeros(len(model.requests), np.int64)
+        # Requests that can be sectioned in more than one way.
+        self.choosers = np.flatnonzero(model.courses[model.requests[:, REQ_COURSE], COURSE_CHOICE] == 1).astype(
+            np.int64
+        )
+        many = max(1, CHOOSERS_PER_CLASS * len(self.movable))
+        self._student_share = min(1.0, len(self.choosers) / many)
         self.slots = np.full(n_slots, -1, np.int64)
         self.chosen = np.full(len(model.requests), -1, np.int64)
         widest = int((model.configs[:, 1] - model.configs[:, 0]).max())
@@ -238,17 +248,23 @@ class State:
         m = self.model
         if len(m.requests):
             self.par[PAR_HOT] = students.list_hot(
-                m.times, m.gaps, m.travel, m.classes, self.time, self.place, self.st, m.requests, m.student_slots,
-                self.slots, self.chosen, self.hot,
+                m.times, m.gaps, m.travel, m.classes, self.time, self.place, self.st, m.courses, m.requests,
+                m.student_slots, self.slots, self.chosen, self.hot,
             )  # fmt: skip
         bad = self.movable[self.own[self.movable, OWN_HARD] > 0]
         self.bad[: len(bad)] = bad
         self.par[PAR_BAD] = len(bad)
         kernel.anneal(
-            moves, hot, cold, chain_share, student_share if len(m.requests) else 0.0, *self._class_side(), self.log,
-            self.movable, self.bad, *self._student_side(), self.hot, self.pick, self.swap, self.undo, self.best_time,
+            moves, hot, cold, chain_share, student_share * self._share_of_students(), *self._class_side(), self.log,
+            self.movable, self.bad, *self._student_side(), self.hot, self.choosers, self.pick, self.swap, self.undo, self.best_time,
             self.best_room, self.best_slots, self.rng,
         )  # fmt: skip
+
+    def _share_of_students(self) -> float:
+        """How much of the usual share of student moves makes sense: little where few students have a choice."""
+        if self.par[PAR_UNSECTIONED] > 0 and len(self.model.requests):
+            return 1.0
+        return self._student_share
 
     def best(self) -> Assignment:
         return self._assignment(self.best_time, self.best_room, self.best_slots)

@@ -25,6 +25,7 @@ from services.solver.engine.general.layout import (
 )
 from services.solver.engine.general.model import (
     CONFIG,
+    COURSE_CHOICE,
     COURSE_CONFIGS_AT,
     COURSE_CONFIGS_END,
     COURSE_REQ_AT,
@@ -418,19 +419,24 @@ def list_hot(
     time: Array,
     place: Array,
     st: Array,
+    courses: Array,
     requests: Array,
     student_slots: Array,
     slots: Array,
     chosen: Array,
     hot: Array,
 ) -> Int:
-    """List the requests that are unsectioned, in a class over its limit or in a student conflict; returns how many."""
+    """List the requests that are unsectioned, or could go elsewhere and are in a class over its limit or in a student
+    conflict; returns how many.
+    """
     n = 0
     for q in range(requests.shape[0]):
         at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
         student = requests[q, REQ_STUDENT]
         lo, hi = student_slots[student], student_slots[student + 1]
         listed = chosen[q] < 0
+        if not listed and courses[requests[q, REQ_COURSE], COURSE_CHOICE] == 0:
+            continue
         for k in range(at, at + length):
             listed = listed or (slots[k] >= 0 and st[slots[k], STUDENTS] > classes[slots[k], LIMIT])
         if listed or conflicts(slots, at, length, lo, hi, at, length, times, gaps, travel, time, place, slots) > 0:
