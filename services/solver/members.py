@@ -11,6 +11,7 @@ from schemas.problem.expand import ExpandedProblem
 from services.solver.choice import ExactRole
 from services.solver.compile.exact import compile_exact, counter
 from services.solver.engine.search import Assignment, Limits, ShouldStop
+from services.solver.meeting import MeetingPlace
 from services.solver.portfolio import Board, Clock, Kernel, Work
 
 # Seeds of one solve's members are this far apart, so that they never meet those of the other variants (seed + n).
@@ -39,6 +40,7 @@ class Members:
     moves: int | None
     start: Assignment | None  # what kernels begin from
     reserve: float  # seconds kept for the explanation while violations are left
+    meetings: MeetingPlace = field(default_factory=MeetingPlace)
     methods: list[str] = field(default_factory=list)
     proving: bool = False  # nothing but a proof is running
 
@@ -118,7 +120,9 @@ class Members:
         best = self.board.best
         start = best.assignment if shared and best is not None else self.start
         limits = Limits(seconds, self.seed + number * SEED_STRIDE, self.moves, self.target)
-        self.board.post(kernel.search(limits, self.board.listen(number), stop, start), number)
+        # A search driven by moves is to be repeatable, whatever the others do.
+        meeting = self.meetings.seat(number) if self.moves is None and self.workers > 1 else None
+        self.board.post(kernel.search(limits, self.board.listen(number), stop, start, meeting), number)
 
     def _exact(
         self, number: int, seconds: float, stop: ShouldStop, *, workers: int = 1, objective: bool = True

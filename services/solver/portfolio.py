@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from schemas.problem.expand import ExpandedProblem
 from services.solver.compile.enrolment import is_enrolment
 from services.solver.compile.grid import is_grid
-from services.solver.engine.search import Assignment, Limits, OnProgress, Outcome, Progress, ShouldStop
+from services.solver.engine.search import Assignment, Limits, Meeting, OnProgress, Outcome, Progress, ShouldStop
 from services.solver.jit_cache import use_jit_cache
 
 # The caller hears at least this often, and a stop request waits at most this long before the members see it.
 TICK_SECONDS = 0.1
 
-Search = Callable[[Limits, OnProgress, ShouldStop, Assignment | None], Outcome]
+# The grid and the enrolment search take no part in meetings: one worker is usual there.
+Search = Callable[[Limits, OnProgress, ShouldStop, Assignment | None, Meeting | None], Outcome]
 Work = Callable[[ShouldStop], None]
 
 
@@ -55,7 +56,7 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
         return Kernel(
             "grid-annealing",
             "every class fills one period of one week, so the period-grid annealing applies",
-            lambda limits, on_progress, stop, start: search_grid(grid, limits, on_progress, stop, start),
+            lambda limits, on_progress, stop, start, _: search_grid(grid, limits, on_progress, stop, start),
         )
     if is_enrolment(expanded):
         from services.solver.compile.enrolment import compile_enrolment
@@ -67,7 +68,7 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
         return Kernel(
             "enrolment-annealing",
             "everybody's classes are fixed and each fills one period of one week, so the enrolment annealing applies",
-            lambda limits, on_progress, stop, start: search_enrolment(enrolment, limits, on_progress, stop, start),
+            lambda limits, on_progress, stop, start, _: search_enrolment(enrolment, limits, on_progress, stop, start),
         )
     from services.solver.compile.general import compile_general
     from services.solver.compile.grid import obstacle
@@ -79,8 +80,8 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
     return Kernel(
         "general-annealing",
         f"the problem has {obstacle(expanded)}, so the general annealing applies",
-        lambda limits, on_progress, should_stop, start: search_general(
-            general, limits, on_progress, should_stop, start
+        lambda limits, on_progress, stop, start, meeting: search_general(
+            general, limits, on_progress, stop, start, meeting
         ),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -98,3 +99,17 @@ class Outcome:
 # the receiver asks for it only when it wants to keep one.
 OnProgress = Callable[[Progress, Callable[[], Assignment]], None]
 ShouldStop = Callable[[], bool]
+
+
+class Meeting(Protocol):
+    """Where searches of one problem compare how they stand at the same marks of their cooling."""
+
+    def compare(
+        self, mark: int, temperature: float, energy: float, read: Callable[[], Assignment]
+    ) -> Assignment | None:
+        """Say how this search stands at a mark (`energy`: weighted violations and cost, on average since the mark
+        before), and get the timetable of another that stands better there, at most once a mark.
+
+        Called at every slice boundary, with the last mark passed; `read` copies the present timetable.
+        """
+        ...

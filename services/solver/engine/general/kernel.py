@@ -357,8 +357,8 @@ def anneal(
             ):
                 move_with_students(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
-                    rooms, time, place, st, own, con, mates, work, courses, course_requests, requests, configs, subparts,
-                    student_slots, slots, chosen, pick, swap, undo, rng,
+                    rooms, time, place, st, own, con, mates, work, courses, course_requests, requests, configs,
+                    subparts, student_slots, slots, chosen, pick, swap, undo, rng,
                 )  # fmt: skip
             else:
                 depth = 0

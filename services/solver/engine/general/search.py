@@ -8,10 +8,11 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
-from services.solver.engine.general.layout import PAR_BEST_HARD, PAR_BEST_SOFT, PAR_HARD, PAR_MOVES
+from services.solver.engine.general.layout import PAR_BEST_HARD, PAR_BEST_SOFT, PAR_HARD, PAR_MOVES, PAR_SOFT
 from services.solver.engine.general.model import (
     ROOMS_AT,
     ROOMS_LEN,
@@ -25,7 +26,16 @@ from services.solver.engine.general.model import (
 )
 from services.solver.engine.general.state import State, score_general
 from services.solver.engine.general.toy import toy_model
-from services.solver.engine.search import Assignment, Limits, OnProgress, Outcome, Progress, ShouldStop, Stage
+from services.solver.engine.search import (
+    Assignment,
+    Limits,
+    Meeting,
+    OnProgress,
+    Outcome,
+    Progress,
+    ShouldStop,
+    Stage,
+)
 
 __all__ = ["score_general", "search_general", "warm_up"]
 
@@ -72,8 +82,14 @@ AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0
 # Where one part's penalties are far smaller than the others', the end of a phase with soft costs cools on for them.
 TAIL_SHARE = 0.15
 TAIL_BELOW = 0.6
+# Marks of a phase at which searches of one problem are compared, and the first of them: before it all are hot.
+MARKS = 20
+FIRST_MARK = 4
 # See `crowd_weight`.
 CROWD_SHARE = 4.0
+# The first temperature in shares of that weight, and its limit.
+CROWD_HOT = 0.05
+MAX_HOT = 100.0
 # From this share of a phase on, what is still violated grows so much faster.
 LATE = 0.5
 LATE_GROWTH = 10.0
@@ -162,8 +178,11 @@ class _Budget:
 
 
 class _Search:
-    def __init__(self, model: GeneralModel, limits: Limits, began: float, start: Assignment | None) -> None:
+    def __init__(
+        self, model: GeneralModel, limits: Limits, began: float, start: Assignment | None, meeting: Meeting | None
+    ) -> None:
         self._model = model
+        self._meeting = meeting
         self._budget = _Budget(limits, began)
         self._scale, self._fine_scale = soft_scales(model)
         self._target = max(limits.target, option_bound(model))
@@ -173,11 +192,21 @@ class _Search:
         self._budget.search_begins()
         self._best_seen: tuple[int, int] | None = None
         self._parts: dict[str, int] = {}
+        # Since the last mark, and what they were on average before it.
+        self._energies: list[float] = []
+        self._mark, self._energy = -1, 0.0
 
     def _weight(self, phase: Phase) -> int:
         if not phase.soft_on:
             return max(1, round(phase.hard_weight))
         return max(1, round(max(phase.hard_weight * self._scale, crowd_weight(self._model))))
+
+    def _hot(self) -> float:
+        """`TOGETHER.hot`, or hotter if a usual class's students are worth far more than other costs: such classes
+        settle first.
+        """
+        crowds = CROWD_HOT * crowd_weight(self._model) / self._scale
+        return min(max(TOGETHER.hot, crowds), MAX_HOT)
 
     @property
     def best_rank(self) -> tuple[int, int]:
@@ -192,7 +221,7 @@ class _Search:
             yield from self._anneal(CONSTRUCT, stop_when_feasible=True)
             if self.best_rank[0] == 0:
                 self._state.restart_from_best(self._weight(TOGETHER), soft_on=True)
-                yield from self._anneal(TOGETHER)
+                yield from self._anneal(replace(TOGETHER, hot=self._hot()))
         for until in FEASIBILITY_UNTIL:
             if self._budget.share < until and self.best_rank[0] > 0:
                 self._state.restart_from_best(self._weight(FEASIBILITY), soft_on=False)
@@ -220,7 +249,22 @@ class _Search:
             if self._state.par[PAR_HARD] > 0:
                 self._state.refresh(self._growth(phase, progress, 100.0 * (self._budget.share - seen)))
             seen = self._budget.share
+            if self._meeting is not None and phase.soft_on:
+                self._compare(self._meeting, phase, progress, temperature)
             yield
+
+    def _compare(self, meeting: Meeting, phase: Phase, progress: float, temperature: float) -> None:
+        """Go on from another search's timetable if that one stands better at the same mark of its cooling."""
+        weight = self._weight(phase)
+        self._energies.append(float(self._state.par[PAR_SOFT]) + weight * float(self._state.par[PAR_HARD]))
+        mark = int(progress * MARKS)
+        if mark != self._mark:
+            self._mark, self._energy = mark, fmean(self._energies)
+            self._energies.clear()
+        if mark >= FIRST_MARK:
+            other = meeting.compare(mark, temperature, self._energy, self._state.now)
+            if other is not None:
+                self._state.take_over(other, weight)
 
     def _growth(self, phase: Phase, progress: float, hundredths: float) -> int:
         """What is added to the weight of every violation after a slice."""
@@ -274,14 +318,16 @@ def search_general(
     on_progress: OnProgress,
     should_stop: ShouldStop,
     start: Assignment | None = None,
+    meeting: Meeting | None = None,
 ) -> Outcome:
     """Search until a limit is reached or `should_stop()`; both callbacks are called between slices of about 0.15 s.
 
     `start` is continued from and never worsened: the outcome ranks at least as well. Its classes without a (valid)
-    place get a random one, its incomplete sectionings are made anew.
+    place get a random one, its incomplete sectionings are made anew. At a `meeting` the search may go on from another's
+    timetable, so the same seed gives another one.
     """
     began = clock.perf_counter()
-    search = _Search(model, limits, began, start)
+    search = _Search(model, limits, began, start, meeting)
     on_progress(search.progress(), search.best)
     for _ in () if search.finished or should_stop() else search.run():
         on_progress(search.progress(), search.best)

@@ -184,6 +184,13 @@ class State:
         self.par[PAR_SOFT_ON] = int(soft_on)
         self._build(base)
 
+    def take_over(self, other: Assignment, base: int) -> None:
+        """Go on from another search's timetable, in which every class has a place; the best one seen stays."""
+        self._place(np.array(other.times, np.int64), np.array(other.rooms, np.int64))
+        self.slots[:], self.chosen[:] = -1, -1
+        self._take_sections(other)
+        self._build(base)
+
     def _build(self, base: int) -> None:
         """Everything that follows from `time`, `st[:, ROOM]`, the penalties, `slots` and `chosen`."""
         m = self.model
@@ -256,8 +263,8 @@ class State:
         self.par[PAR_BAD] = len(bad)
         kernel.anneal(
             moves, hot, cold, chain_share, student_share * self._share_of_students(), *self._class_side(), self.log,
-            self.movable, self.bad, *self._student_side(), self.hot, self.choosers, self.pick, self.swap, self.undo, self.best_time,
-            self.best_room, self.best_slots, self.rng,
+            self.movable, self.bad, *self._student_side(), self.hot, self.choosers, self.pick, self.swap, self.undo,
+            self.best_time, self.best_room, self.best_slots, self.rng,
         )  # fmt: skip
 
     def _share_of_students(self) -> float:
