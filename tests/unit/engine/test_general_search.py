@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ from services.solver.compile import general as compiler
 from services.solver.compile import general_peers
 from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import PAR_HARD, PAR_SOFT
-from services.solver.engine.general.model import TIES_ALL, TIES_AT, GeneralModel
+from services.solver.engine.general.model import COURSE_CHOICE, TIES_ALL, TIES_AT, GeneralModel
 from services.solver.engine.general.recount import HARD_PARTS, SOFT_PARTS
 from services.solver.engine.general.search import score_general, search_general, warm_up
 from services.solver.engine.general.state import State
@@ -127,6 +128,48 @@ def test_totals_and_contributions_stay_exact_under_moves(seed: int) -> None:
             state.refresh(0)
             assert (state.own == kept).all()
             state.refresh(7)
+
+
+@property_test
+@given(seed=Seeds)
+def test_another_searchs_timetable_is_taken_over_exactly(seed: int) -> None:
+    expanded, model = _model(seed)
+    mine, other = State(model, seed), State(model, seed + 1)
+    for state in (mine, other):
+        state.load(None, 300)
+        state.anneal(1_500, 30.0, 1.0, 0.3, 0.3)
+    best = mine.best()
+    mine.take_over(other.now(), 300)
+    assert mine.score_now() == other.score_now()
+    assert (mine.par[PAR_HARD], mine.par[PAR_SOFT]) == (other.par[PAR_HARD], other.par[PAR_SOFT])
+    assert (mine.best().times == best.times).all()
+    mine.anneal(500, 5.0, 1.0, 0.3, 0.3)
+    _assert_referee_agrees(expanded, model, mine.now())
+
+
+def test_a_search_goes_on_from_what_a_meeting_gives_it() -> None:
+    _, model = _model(7)
+    good = _search(model, moves=60_000)
+
+    class Better:
+        marks: ClassVar[list[int]] = []
+
+        def compare(
+            self, mark: int, temperature: float, energy: float, read: Callable[[], Assignment]
+        ) -> Assignment | None:
+            hard, cost = score_general(model, read())
+            assert temperature > 0
+            assert energy >= 0
+            assert sum(hard.values()) + sum(cost.values()) > 0
+            self.marks.append(mark)
+            return good.assignment if self.marks.count(mark) == 1 else None
+
+    limits = Limits(seconds=GENEROUS_SECONDS, seed=9, moves=2_000)
+    alone = search_general(model, limits, lambda _p, _r: None, lambda: False)
+    helped = search_general(model, limits, lambda _p, _r: None, lambda: False, None, Better())
+    assert alone.rank > good.rank
+    assert helped.rank < alone.rank
+    assert Better.marks == sorted(Better.marks)
 
 
 @property_test
@@ -333,3 +376,27 @@ def test_tied_classes_go_to_another_time_together() -> None:
     alone = replace(model, classes=model.classes.copy())
     alone.classes[:, TIES_ALL] = alone.classes[:, TIES_AT]
     assert [_cost_after(variant, start, 0.0) for variant in (alone, model)] == [60, 0]
+
+
+def test_a_class_moves_when_its_students_change_sections_with_it() -> None:
+    """At its best time its students attend the lecture; the other section has seats for them."""
+    times = [TimeOption(time=f"t{k}", penalty=0 if k == 19 else 30 if k == 0 else 9_000) for k in range(20)]
+    sections = [Class(id="first", limit=6, times=times), Class(id="second", limit=12, times=[TimeOption(time="t5")])]
+    lecture = Class(id="lecture", limit=6, times=[TimeOption(time="t19")])
+    courses = [
+        Course(id=name, configs=[Config(id=name, subparts=[Subpart(id=name, classes=classes)])])
+        for name, classes in (("seminar", sections), ("lecture", [lecture]))
+    ]
+    students = [Student(id=f"s{k}", courses=["seminar", "lecture"] if k < 6 else ["seminar"]) for k in range(12)]
+    weights = Weights(time=1, room=1, distribution=1, student=10)
+    problem = _two_classes(*sections, courses=courses, students=students, weights=weights)
+    model = compile_general(expand(problem))
+    # The lecture's students attend the section that should move, the others the one that cannot.
+    listed = [[0, 2]] * 6 + [[1]] * 6
+    ends = np.cumsum([0, *(len(classes) for classes in listed)]).astype(np.int32)
+    attended = np.array([i for classes in listed for i in classes], np.int32)
+    start = Assignment(np.array([0, 5, 19], np.int32), np.full(3, -1, np.int32), ends, attended)
+    assert score_general(model, start) == ({}, {"time": 30})
+    alone = replace(model, courses=model.courses.copy())
+    alone.courses[:, COURSE_CHOICE] = 0
+    assert [_cost_after(variant, start, 0.0) for variant in (alone, model)] == [30, 0]

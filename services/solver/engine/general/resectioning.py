@@ -149,14 +149,12 @@ def move_with_students(
                 requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
             ):  # fmt: skip
                 break
-        total = weight + par[PAR_SOFT] - soft_before
-        if total <= threshold:
-            par[PAR_UNDO] = -1
-            return True
-        if total - left * par[PAR_STUDENT] > threshold:
+        if weight + par[PAR_SOFT] - soft_before - left * par[PAR_STUDENT] > threshold:
             break
     entries = par[PAR_UNDO]
     par[PAR_UNDO] = -1
+    if weight + par[PAR_SOFT] - soft_before <= threshold:
+        return True
     width = undo.shape[1] - 2
     for entry in range(entries - 1, -1, -1):
         q, config = np.int64(undo[entry, 0]), np.int64(undo[entry, 1])
