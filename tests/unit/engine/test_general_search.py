@@ -202,7 +202,7 @@ def test_an_overfull_start_is_relieved() -> None:
             continue  # nothing to relieve, or no seats for all
         assert "class_limit" not in _search(model, start=faulty).hard
         relieved += 1
-    assert relieved >= 10
+    assert relieved >= 5
 
 
 def test_the_same_seed_and_moves_give_the_same_timetable() -> None:
