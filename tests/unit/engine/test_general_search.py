@@ -407,3 +407,21 @@ def test_a_class_moves_when_its_students_change_sections_with_it() -> None:
     alone = replace(model, courses=model.courses.copy())
     alone.courses[:, COURSE_CHOICE] = 0
     assert [_cost_after(variant, start, 0.0) for variant in (alone, model)] == [30, 0]
+
+
+def test_a_long_class_changes_places_with_three_short_ones() -> None:
+    """One room: the long class only fits where all short ones stand, and they only where it stands."""
+    room = [RoomOption(room="r0")]
+    long = [TimeOption(time="t0", penalty=30), TimeOption(time="t1")]
+    shorts = [[TimeOption(time=f"t{k}"), TimeOption(time=f"t{k + 3}")] for k in (2, 3, 4)]
+    classes = [Class(id=f"c{k}", limit=1, times=times, rooms=room) for k, times in enumerate((long, *shorts))]
+    courses = [Course(id=c.id, configs=[Config(id=c.id, subparts=[Subpart(id=c.id, classes=[c])])]) for c in classes]
+    base = _two_classes(*classes[:2], courses=courses)
+    week = base.times[0].weeks
+    spans = [(0, 3), (10, 3), (10, 1), (11, 1), (12, 1), (0, 1), (1, 1), (2, 1)]
+    times = [Time(id=f"t{k}", weeks=week, days="1", start=at, length=n) for k, (at, n) in enumerate(spans)]
+    model = compile_general(expand(base.model_copy(update={"times": times})))
+    nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    start = Assignment(np.array([0, 2, 3, 4], np.int32), np.zeros(4, np.int32), *nobody)
+    assert score_general(model, start) == ({}, {"time": 30})
+    assert _cost_after(model, start, 0.5) == 0

@@ -178,7 +178,16 @@ def move_class(
             return True
         if steps > depth:
             break
-        i = find_obstacle(i, times, gaps, travel, classes, pool, rules, par, rooms, time, place, st, con, rng)
+        # What stands in the way of the class moved last; if nothing does, what is left in the way of those before it.
+        found = np.int64(-1)
+        looked_at = steps
+        while found < 0 and looked_at > 0:
+            looked_at -= 1
+            found = find_obstacle(
+                np.int64(log[looked_at, 0]), times, gaps, travel, classes, pool, rules, par, rooms, time, place, st,
+                con, rng,
+            )  # fmt: skip
+        i = found
         if i < 0:
             break
     for k in range(steps - 1, -1, -1):
