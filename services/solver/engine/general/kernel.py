@@ -47,6 +47,7 @@ from services.solver.engine.general.model import (
 )
 from services.solver.engine.general.options import (
     RELATED_OPTIONS,
+    ROOM_TRIES,
     draw_option,
     find_obstacle,
     related_option,
@@ -63,8 +64,6 @@ MAX_JOINT = 48
 JOINT_SHARE = 0.3
 # Share of them that keep the soft rules of this kind, too.
 SOFT_TIES = 0.5
-# Rooms looked at for one that is free at the time drawn.
-ROOM_TRIES = 3
 # Share of chains that begin with any room, most likely a taken one: the two classes may change rooms.
 ANY_ROOM = 0.5
 # Options tried for each class that a chain pushes out, beside those that the move before it suggests: one at each of
@@ -187,7 +186,7 @@ def move_class(
                 np.int64(log[looked_at, 0]), times, gaps, travel, classes, pool, rules, par, rooms, time, place, st,
                 con, rng,
             )  # fmt: skip
-        i = found
+        i = int(found)
         if i < 0:
             break
     for k in range(steps - 1, -1, -1):

@@ -33,7 +33,8 @@ from services.solver.engine.general.layout import (
 from services.solver.engine.general.model import ROOMS_AT, ROOMS_LEN, RULE_HARD, TIMES_AT, TIMES_LEN
 from services.solver.engine.general.random import below
 from services.solver.engine.general.recount import rule_measure
-from services.solver.engine.general.students import add_mates, move_student
+from services.solver.engine.general.sectioning import add_mates
+from services.solver.engine.general.students import move_student
 
 
 @njit(**KERNEL)

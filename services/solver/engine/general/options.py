@@ -43,6 +43,8 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.random import below, draw
 from services.solver.engine.general.rules import gap_between, pair_violated
 
+# Rooms looked at for one that is free at the time drawn.
+ROOM_TRIES = 3
 # What `related_option` knows.
 RELATED_OPTIONS = 5
 

@@ -36,12 +36,12 @@ from services.solver.engine.general.model import (
     TIMES_AT,
     TIMES_LEN,
 )
-from services.solver.engine.general.options import draw_option
+from services.solver.engine.general.options import ROOM_TRIES, draw_option
 from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
-from services.solver.engine.general.students import move_student, section
+from services.solver.engine.general.sectioning import section
+from services.solver.engine.general.students import move_student
 
-ROOM_TRIES = 3
 # Sectionings that are tried for each student in the way.
 TRIES = 8
 # Sectionings written down for the way back; an exchange takes three.
