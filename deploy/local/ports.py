@@ -27,18 +27,20 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_port() -> int:
+def free_port(*, companion: int = 0) -> int:
     """A port nobody listens on, below the range the kernel takes for outgoing connections.
+
+    With a `companion`, the port that lies so far above it is free and below that range, too.
 
     A port from inside that range (what binding port 0 gives) can be taken by some outgoing connection while its server
     is down for a restart; a client that keeps dialling it can even connect to itself. Fault tests do little else than
     restart servers.
     """
-    highest = min(HIGHEST_PORT, _first_outgoing_port() - 1)
+    highest = min(HIGHEST_PORT, _first_outgoing_port() - 1 - companion)
     if highest > LOWEST_PORT:
         for _ in range(ATTEMPTS):
             port = random.randint(LOWEST_PORT, highest)  # noqa: S311  # a port number is not a secret
-            if is_free(port):
+            if is_free(port) and is_free(port + companion):
                 return port
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.bind((LOOPBACK, 0))

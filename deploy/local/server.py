@@ -36,6 +36,8 @@ class Server(ABC):
 
     name: ClassVar[str]
     ready_within: ClassVar[timedelta] = timedelta(seconds=90)
+    companion_port: ClassVar[int] = 0
+    """How far above its port a server that takes two listens as well; 0 for one that does not."""
 
     def __init__(self, folder: Path, *, port: int | None = None, stays: bool = False) -> None:
         self.folder = folder.resolve()
@@ -82,8 +84,8 @@ class Server(ABC):
         self.folder.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, START_ATTEMPTS + 1):
             if self._port is None:
-                self._port = free_port()
-            elif not is_free(self._port):
+                self._port = free_port(companion=self.companion_port)
+            elif not self._is_free(self._port):
                 raise PortTakenError(
                     f"{self.name} cannot listen on {self.host}:{self._port}: the port is taken by another process. "
                     "Stop that process or give another port."
@@ -96,13 +98,16 @@ class Server(ABC):
             except ProcessFailedError:
                 self.stop()
                 # Somebody else may have taken the port between our look and the server's own attempt.
-                if attempt == START_ATTEMPTS or self._port_is_given or is_free(self._port):
+                if attempt == START_ATTEMPTS or self._port_is_given or self._is_free(self._port):
                     raise
                 self._port = None
             else:
                 # From now on clients know it.
                 self._port_is_given = True
                 return
+
+    def _is_free(self, port: int) -> bool:
+        return is_free(port) and is_free(port + self.companion_port)
 
     def stop(self) -> None:
         """Stops the server politely; does nothing when it is not running."""

@@ -206,6 +206,14 @@ def test_a_taken_port_is_said_to_be_taken(folder: Path) -> None:
             RedisServer(folder / "redis", port=port).start()
 
 
+def test_a_port_whose_companion_is_taken_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    unusable, usable = free_port(companion=10_000), free_port(companion=10_000)
+    drawn = iter([unusable, usable])
+    monkeypatch.setattr("deploy.local.ports.random.randint", lambda *_: next(drawn))
+    with socket.create_server((LOOPBACK, unusable + 10_000)):
+        assert free_port(companion=10_000) == usable
+
+
 def test_a_failed_start_shows_the_end_of_the_log_and_leaves_nothing(folder: Path) -> None:
     server = RedisServer(folder / "redis", port=free_port())
     (folder / "redis" / "appendonly.aof").parent.mkdir()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import redis
 
@@ -17,6 +18,9 @@ from tests.stack import data_folder
 
 class ClusterOfOne(RedisServer):
     """One Redis server in cluster mode that owns every slot."""
+
+    # Where the servers of a cluster would talk to one another; Redis 6 cannot be told another place.
+    companion_port: ClassVar[int] = 10_000
 
     def prepare(self) -> None:
         super().prepare()
