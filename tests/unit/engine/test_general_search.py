@@ -258,6 +258,16 @@ def test_times_too_many_for_the_table_give_the_same_counts(monkeypatch: pytest.M
     assert (a.assignment.times == b.assignment.times).all()
 
 
+def test_classes_too_many_for_the_table_of_mates_give_the_same_timetable(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, model = _model(6)
+    indexed = _search(model, moves=10_000)
+    monkeypatch.setattr("services.solver.engine.general.state.MAX_INDEXED", 0)
+    searched = _search(model, moves=10_000)
+    assert indexed.rank == searched.rank
+    assert (indexed.assignment.times == searched.assignment.times).all()
+    assert (indexed.assignment.attended == searched.assignment.attended).all()
+
+
 @property_test
 @given(seed=Seeds)
 def test_constraints_too_large_for_a_list_of_pairs_are_counted_all_the_same(seed: int) -> None:

@@ -205,8 +205,8 @@ def anneal(
                 if size == 0:
                     continue
                 if unsaved and delta > 0:
-                    best_period[:] = period
-                    best_room[:] = room
+                    for k in range(len(period)):
+                        best_period[k], best_room[k] = period[k], room[k]
                     unsaved = False
                 move_chain(
                     chain, size, a, b, event, student, pool, swing, period, room, place, members, count, occupant,
@@ -282,8 +282,8 @@ def anneal(
         if refused or delta + price * net > threshold:
             continue
         if unsaved and (net > 0 or (net == 0 and delta > 0)):
-            best_period[:] = period
-            best_room[:] = room
+            for k in range(len(period)):
+                best_period[k], best_room[k] = period[k], room[k]
             unsaved = False
         for i in range(n):
             toggle(chain[i], period[chain[i]], event, student, pool, swing, day, sway, change)
@@ -322,8 +322,8 @@ def anneal(
             if unplaced == 0 and total <= target:
                 break
     if unsaved:
-        best_period[:] = period
-        best_room[:] = room
+        for k in range(len(period)):
+            best_period[k], best_room[k] = period[k], room[k]
     totals[UNPLACED], totals[COST] = unplaced, total
     totals[BEST_UNPLACED], totals[BEST_COST] = best_unplaced, best_total
     totals[MOVES] += made

@@ -124,8 +124,8 @@ def place_events(
         if unplaced < best:
             best = unplaced
             totals[BESTS] += 1
-            best_period[:] = period
-            best_room[:] = room
+            for k in range(len(period)):
+                best_period[k], best_room[k] = period[k], room[k]
     totals[UNPLACED] = unplaced
     totals[BEST_UNPLACED] = best
     totals[MOVES] = now

@@ -307,6 +307,7 @@ def anneal(
     student_slots: Array,
     slots: Array,
     chosen: Array,
+    mate_at: Array,
     hot: Array,
     choosers: Array,
     pick: Array,
@@ -335,7 +336,8 @@ def anneal(
             for _ in range(2):
                 moved = move_student(
                     q, threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
-                    course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
+                    course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap,
+                    undo, rng,
                 )  # fmt: skip
                 if moved or chosen[q] >= 0:
                     break
@@ -366,7 +368,7 @@ def anneal(
                 move_with_students(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
                     rooms, time, place, st, own, con, mates, work, courses, course_requests, requests, configs,
-                    subparts, student_slots, slots, chosen, pick, swap, undo, rng,
+                    subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, rng,
                 )  # fmt: skip
             else:
                 depth = 0

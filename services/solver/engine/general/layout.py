@@ -9,10 +9,12 @@ Owns the layout that the kernels share. Must not know what they do with it.
     con [rules, 2]: weight of a hard violation, measure
     rooms [rooms + 1, 4]: place, row of `blocked`, first class, stamp; the last row is "no room"
     mates int32[mates_size, 2]: class with common students, how many; unordered, from classes[i, MATES_AT] on
+    mate_at int16[classes, classes]: where i's list has class j, from 1 on; 0 if it has not. Empty if there are too many
+        classes for it (`state.MAX_INDEXED`): then lists are searched.
     slots: class of each student slot or -1; chosen [requests]: configuration or -1
     par: the scalars below
-All are int64 but `mates`, the largest: one integer type means one compiled version of each function. The numbers are
-constants to numba.
+All are int64 but `mates` and `mate_at`, the largest: one integer type means one compiled version of each function. The
+numbers are constants to numba.
 """
 
 from __future__ import annotations

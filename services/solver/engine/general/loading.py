@@ -92,6 +92,7 @@ def load(
     work: Array,
     student_slots: Array,
     slots: Array,
+    mate_at: Array,
 ) -> None:
     """Build lists and measures from `time`, `st[:, ROOM]` and `slots`; every class must have a time."""
     for i in range(classes.shape[0]):
@@ -106,7 +107,7 @@ def load(
             st[i, STUDENTS] += 1
             for b in range(student_slots[s], student_slots[s + 1]):
                 if b != a and slots[b] >= 0:
-                    add_mates(i, slots[b], np.int64(1), classes, st, mates)
+                    add_mates(i, slots[b], np.int64(1), classes, st, mates, mate_at)
     for k in range(rules.shape[0]):
         con[k, CON_MEASURE] = rule_measure(k, times, gaps, travel, pool, rules, par, rooms, time, st, work)
 
@@ -175,6 +176,7 @@ def first_fit(
     student_slots: Array,
     slots: Array,
     chosen: Array,
+    mate_at: Array,
     pick: Array,
     swap: Array,
     undo: Array,
@@ -191,5 +193,6 @@ def first_fit(
             # A threshold below every change: an exchange would only pass the want of a seat on.
             move_student(
                 q, -math.inf, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
-                course_requests, requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
+                course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap,
+                undo, rng,
             )  # fmt: skip

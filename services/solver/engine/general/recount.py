@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
+from services.solver.engine.general.jit import ALLOCATING, INNER, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_KEPT,
     PAR_KEPT_AT,
@@ -138,7 +138,7 @@ def sectioned(
     return config >= 0 and n == configs[config, 1] - configs[config, 0]
 
 
-@njit(**KERNEL)
+@njit(**ALLOCATING)
 def recount(
     times: Array,
     gaps: Array,

@@ -78,6 +78,7 @@ def move_with_students(
     student_slots: Array,
     slots: Array,
     chosen: Array,
+    mate_at: Array,
     pick: Array,
     swap: Array,
     undo: Array,
@@ -146,7 +147,7 @@ def move_with_students(
                 break
             if move_student(
                 q, -0.5, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses, course_requests,
-                requests, configs, subparts, student_slots, slots, chosen, pick, swap, undo, rng,
+                requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, rng,
             ):  # fmt: skip
                 break
         if weight + par[PAR_SOFT] - soft_before - left * par[PAR_STUDENT] > threshold:
@@ -165,7 +166,7 @@ def move_with_students(
             length = np.int64(0)
         section(
             q, config, length, swap, np.int64(0), times, gaps, travel, classes, par, time, place, st, own, mates,
-            requests, student_slots, slots, chosen, undo,
+            requests, student_slots, slots, chosen, mate_at, undo,
         )  # fmt: skip
     relocate(
         i, u0, r0, tp0, rp0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par, rooms,

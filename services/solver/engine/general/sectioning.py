@@ -6,6 +6,7 @@ configuration, parents respected, never over a class limit). Must not know which
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from services.solver.engine.general.jit import INNER, Array, Int
@@ -37,24 +38,35 @@ MAX_STEPS = 400
 
 
 @njit(**INNER)
-def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Array) -> None:
+def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Array, mate_at: Array) -> None:
     """Change the number of students that class i shares with class j, on i's side."""
-    first = classes[i, MATES_AT]
-    n = st[i, MATES_LEN]
-    m = first
-    end = first + n
-    while m < end and mates[m, 0] != j:
-        m += 1
-    if m == end:
-        mates[m, 0] = j
-        mates[m, 1] = amount
+    first, n = classes[i, MATES_AT], st[i, MATES_LEN]
+    indexed = mate_at.shape[0] > 0
+    at = np.int64(0)
+    if indexed:
+        at = np.int64(mate_at[i, j])
+    else:
+        for m in range(first, first + n):
+            if mates[m, 0] == j:
+                at = m - first + 1
+                break
+    if at == 0:
+        mates[first + n, 0] = j
+        mates[first + n, 1] = amount
         st[i, MATES_LEN] = n + 1
+        if indexed:
+            mate_at[i, j] = n + 1
         return
+    m = first + at - 1
     mates[m, 1] += amount
     if mates[m, 1] == 0:
-        mates[m, 0] = mates[end - 1, 0]
-        mates[m, 1] = mates[end - 1, 1]
+        last = mates[first + n - 1, 0]
+        mates[m, 0] = last
+        mates[m, 1] = mates[first + n - 1, 1]
         st[i, MATES_LEN] = n - 1
+        if indexed:
+            mate_at[i, last] = at
+            mate_at[i, j] = 0
 
 
 @njit(**INNER)
@@ -75,6 +87,7 @@ def attend(
     own: Array,
     mates: Array,
     slots: Array,
+    mate_at: Array,
 ) -> None:
     """Put the student of slots [lo, hi) into class c at slot `at` (sign 1), or take him or her out of it (-1)."""
     if sign < 0:
@@ -86,8 +99,8 @@ def attend(
         x = slots[k]
         if x < 0:
             continue
-        add_mates(c, x, sign, classes, st, mates)
-        add_mates(x, c, sign, classes, st, mates)
+        add_mates(c, x, sign, classes, st, mates, mate_at)
+        add_mates(x, c, sign, classes, st, mates, mate_at)
         if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
             own[c, OWN_SOFT] += cost
             own[x, OWN_SOFT] += cost
@@ -194,6 +207,7 @@ def section(
     student_slots: Array,
     slots: Array,
     chosen: Array,
+    mate_at: Array,
     undo: Array,
 ) -> None:
     """Give request q the classes picked[first : first + n] of a configuration (-1 and n = 0: none)."""
@@ -220,7 +234,9 @@ def section(
         elif new >= 0 and old != new:
             sign = 1
         if sign != 0:
-            attend(c, at + k, sign, lo, hi, times, gaps, travel, classes, par, time, place, st, own, mates, slots)
+            attend(
+                c, at + k, sign, lo, hi, times, gaps, travel, classes, par, time, place, st, own, mates, slots, mate_at
+            )
     if chosen[q] < 0 and config >= 0:
         par[PAR_UNSECTIONED] -= 1
         par[PAR_HARD] -= 1

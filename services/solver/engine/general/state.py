@@ -69,6 +69,8 @@ from services.solver.engine.search import Assignment
 
 # Requests with a choice per class that is moved from which on students get their usual share of moves.
 CHOOSERS_PER_CLASS = 2
+# Classes up to which the places in the lists of mates are looked up in a table, 128 MB at most; beyond, searched for.
+MAX_INDEXED = 8_000
 
 Array = np.ndarray[Any, Any]
 Parts = dict[str, int]
@@ -97,6 +99,8 @@ class State:
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
+        indexed = n if n <= MAX_INDEXED else 0
+        self.mate_at = np.zeros((indexed, indexed), np.int16)
         longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
         self.work = np.zeros(2 * longest + 1, np.int64)
         self.log = np.zeros((kernel.MAX_JOINT, 5), np.int64)
@@ -151,6 +155,7 @@ class State:
             m.student_slots,
             self.slots,
             self.chosen,
+            self.mate_at,
         )
 
     def load(self, start: Assignment | None, base: int, soft_on: bool = True) -> None:
@@ -199,10 +204,11 @@ class State:
         self.own[:, OWN_EXTRA] = 0
         self.rooms[:, ROOM_HEAD] = -1
         self.st[:, STUDENTS], self.st[:, MATES_LEN] = 0, 0
+        self.mate_at[:] = 0
         self.par[PAR_UNSECTIONED] = int((self.chosen < 0).sum())
         loading.load(
             m.times, m.gaps, m.travel, m.classes, m.pool, m.rules, self.par, self.rooms, self.time, self.place, self.st,
-            self.con, self.mates, self.work, m.student_slots, self.slots,
+            self.con, self.mates, self.work, m.student_slots, self.slots, self.mate_at,
         )  # fmt: skip
         self.refresh(0)
         hard, cost = self.score_now()

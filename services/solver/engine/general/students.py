@@ -105,6 +105,7 @@ def move_student(
     student_slots: Array,
     slots: Array,
     chosen: Array,
+    mate_at: Array,
     pick: Array,
     swap: Array,
     undo: Array,
@@ -157,7 +158,7 @@ def move_student(
         par[PAR_SOFT] += left
         section(
             q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, undo,
+            student_slots, slots, chosen, mate_at, undo,
         )  # fmt: skip
         return True
     # No seat: exchange the whole sectioning with another request of the course.
@@ -200,7 +201,7 @@ def move_student(
         taken = length if what >= 0 else ZERO
         section(
             who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, undo,
+            student_slots, slots, chosen, mate_at, undo,
         )  # fmt: skip
     return True
 
