@@ -37,7 +37,7 @@ from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import PAR_HARD, PAR_SOFT
 from services.solver.engine.general.model import COURSE_CHOICE, TIES_ALL, TIES_AT, GeneralModel
 from services.solver.engine.general.recount import HARD_PARTS, SOFT_PARTS
-from services.solver.engine.general.search import score_general, search_general, warm_up
+from services.solver.engine.general.search import MARKS, score_general, search_general, warm_up
 from services.solver.engine.general.state import State
 from services.solver.engine.search import Assignment, Limits, Outcome, Progress
 from services.solver.jit_cache import use_jit_cache
@@ -367,6 +367,25 @@ def _rooms(best: str, second: str) -> list[RoomOption]:
     """Every room: free of penalty in the best one, hardly so in the second, far too dear elsewhere."""
     prices = {best: 0, second: 30}
     return [RoomOption(room=f"r{k}", penalty=prices.get(f"r{k}", 9_000)) for k in range(30)]
+
+
+def test_a_second_phase_never_meets_what_the_first_has_posted() -> None:
+    """Two classes that clash whatever happens: soft costs are annealed, left aside, and annealed once more."""
+    a, b = (Class(id=name, limit=1, times=[TimeOption(time="t0")], rooms=_rooms("r0", "r1")) for name in ("a", "b"))
+    rule = Distribution(type=DistributionType.DIFFERENT_TIME, classes=["a", "b"], required=True)
+    model = compile_general(expand(_two_classes(a, b, distributions=[rule])))
+    seen: list[int] = []
+
+    class Nobody:
+        def compare(self, mark: int, temperature: float, energy: float, read: Callable[[], Assignment]) -> None:
+            seen.append(mark)
+
+    nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    start = Assignment(np.zeros(2, np.int32), np.array([1, 0], np.int32), *nobody)
+    limits = Limits(seconds=GENEROUS_SECONDS, moves=20_000)
+    search_general(model, limits, lambda _p, _r: None, lambda: False, start, Nobody())
+    assert seen == sorted(seen)
+    assert seen[-1] - seen[0] > MARKS  # more than one phase has
 
 
 def test_two_classes_change_rooms() -> None:

@@ -76,8 +76,6 @@ LONG_CHAINS = 0.15
 HOT_SHARE = 0.75
 BAD_SHARE = 0.25
 BAD_CHAINS = 0.5
-# Share of moves, of a class whose students could go elsewhere, that take other sections for them into account.
-RESECTION_SHARE = 0.2
 
 
 @njit(**INNER)
@@ -278,6 +276,7 @@ def anneal(
     t_last: float,
     chain_share: float,
     student_share: float,
+    resection_share: float,
     times: Array,
     gaps: Array,
     travel: Array,
@@ -318,7 +317,11 @@ def anneal(
     best_slots: Array,
     rng: Array,
 ) -> None:
-    """Make n moves, the temperature falling geometrically from t_first to t_last; keeps the best timetable seen."""
+    """Make n moves, the temperature falling geometrically from t_first to t_last; keeps the best timetable seen.
+
+    The shares are of chains among class moves, of student moves, and, among the moves of classes whose students could
+    go elsewhere, of those that take other sections for them into account.
+    """
     temperature = t_first
     factor = (t_last / t_first) ** (1.0 / max(1.0, n / 64.0))
     n_movable, n_choosers = movable.shape[0], choosers.shape[0]
@@ -335,9 +338,9 @@ def anneal(
                 continue
             for _ in range(2):
                 moved = move_student(
-                    q, threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
-                    course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap,
-                    undo, rng,
+                    q, np.int64(-1), threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates,
+                    courses, course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick,
+                    swap, undo, rng,
                 )  # fmt: skip
                 if moved or chosen[q] >= 0:
                     break
@@ -363,7 +366,7 @@ def anneal(
                 and st[i, STUDENTS] > 0
                 and classes[i, TIMES_LEN] > 1
                 and courses[classes[i, COURSE], COURSE_CHOICE] == 1
-                and unit(rng) < RESECTION_SHARE
+                and unit(rng) < resection_share
             ):
                 move_with_students(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,

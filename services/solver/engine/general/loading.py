@@ -192,7 +192,7 @@ def first_fit(
         if chosen[q] < 0:
             # A threshold below every change: an exchange would only pass the want of a seat on.
             move_student(
-                q, -math.inf, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
-                course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap,
-                undo, rng,
+                q, np.int64(-1), -math.inf, times, gaps, travel, classes, pool, par, time, place, st, own, mates,
+                courses, course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick,
+                swap, undo, rng,
             )  # fmt: skip

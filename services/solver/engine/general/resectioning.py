@@ -146,8 +146,9 @@ def move_with_students(
             if par[PAR_UNDO] + 3 > undo.shape[0]:
                 break
             if move_student(
-                q, -0.5, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses, course_requests,
-                requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, rng,
+                q, i, -0.5, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
+                course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo,
+                rng,
             ):  # fmt: skip
                 break
         if weight + par[PAR_SOFT] - soft_before - left * par[PAR_STUDENT] > threshold:

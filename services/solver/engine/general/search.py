@@ -82,6 +82,11 @@ AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0
 # Where one part's penalties are far smaller than the others', the end of a phase with soft costs cools on for them.
 TAIL_SHARE = 0.15
 TAIL_BELOW = 0.6
+# Of the moves of classes whose students could go elsewhere, those that take other sections for them into account. Such
+# a move takes ten times as long as another; while it is hot most of them are accepted and none settles anything.
+RESECTION_SHARE = 0.2
+RESECTION_HOT = 0.02
+RESECTION_BELOW = 10.0
 # Marks of a phase at which searches of one problem are compared, and the first of them: before it all are hot.
 MARKS = 20
 FIRST_MARK = 4
@@ -195,6 +200,7 @@ class _Search:
         # Since the last mark, and what they were on average before it.
         self._energies: list[float] = []
         self._mark, self._energy = -1, 0.0
+        self._soft_phases = 0
 
     def _weight(self, phase: Phase) -> int:
         if not phase.soft_on:
@@ -235,6 +241,7 @@ class _Search:
     ) -> Iterator[None]:
         began = self._budget.share
         seen = began
+        self._soft_phases += phase.soft_on
         while (share := self._budget.share) < phase.until:
             if self.best_rank[0] > 0 and share >= stop_when_bad_after:
                 return
@@ -244,7 +251,15 @@ class _Search:
             temperature = self._temperature(phase, progress)
             moves = self._budget.next_slice()
             before = clock.perf_counter()
-            self._state.anneal(moves, temperature, temperature, phase.chain_share, phase.student_share)
+            hot = temperature > RESECTION_BELOW * self._scale
+            self._state.anneal(
+                moves,
+                temperature,
+                temperature,
+                phase.chain_share,
+                phase.student_share,
+                RESECTION_HOT if hot else RESECTION_SHARE,
+            )
             self._budget.slice_done(moves, clock.perf_counter() - before)
             if self._state.par[PAR_HARD] > 0:
                 self._state.refresh(self._growth(phase, progress, 100.0 * (self._budget.share - seen)))
@@ -262,7 +277,9 @@ class _Search:
             self._mark, self._energy = mark, fmean(self._energies)
             self._energies.clear()
         if mark >= FIRST_MARK:
-            other = meeting.compare(mark, temperature, self._energy, self._state.now)
+            # A second phase's marks are others: what this search posted in its first must not meet it there.
+            number = self._soft_phases * (MARKS + 2) + mark
+            other = meeting.compare(number, temperature, self._energy, self._state.now)
             if other is not None:
                 self._state.take_over(other, weight)
 

@@ -256,8 +256,16 @@ class State:
         self.best_time[:], self.best_room[:], self.best_slots[:] = self.time, self.st[:, ROOM], self.slots
         self.par[PAR_BEST_HARD], self.par[PAR_BEST_SOFT] = self.par[PAR_HARD], self.par[PAR_SOFT]
 
-    def anneal(self, moves: int, hot: float, cold: float, chain_share: float, student_share: float) -> None:
-        """One slice."""
+    def anneal(
+        self,
+        moves: int,
+        hot: float,
+        cold: float,
+        chain_share: float,
+        student_share: float,
+        resection_share: float = 0.2,
+    ) -> None:
+        """One slice; the shares of moves are explained at `kernel.anneal`."""
         m = self.model
         if len(m.requests):
             self.par[PAR_HOT] = students.list_hot(
@@ -268,9 +276,9 @@ class State:
         self.bad[: len(bad)] = bad
         self.par[PAR_BAD] = len(bad)
         kernel.anneal(
-            moves, hot, cold, chain_share, student_share * self._share_of_students(), *self._class_side(), self.log,
-            self.movable, self.bad, *self._student_side(), self.hot, self.choosers, self.pick, self.swap, self.undo,
-            self.best_time, self.best_room, self.best_slots, self.rng,
+            moves, hot, cold, chain_share, student_share * self._share_of_students(), resection_share,
+            *self._class_side(), self.log, self.movable, self.bad, *self._student_side(), self.hot, self.choosers,
+            self.pick, self.swap, self.undo, self.best_time, self.best_room, self.best_slots, self.rng,
         )  # fmt: skip
 
     def _share_of_students(self) -> float:

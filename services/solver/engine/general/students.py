@@ -34,6 +34,8 @@ from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.general.sectioning import pick_sections, section
 
+# Fellow students looked at for one who is not in the class that is to be left.
+PARTNERS = 4
 # Not literals, each of which numba would compile a version of the called function for.
 NONE, ZERO = np.int64(-1), np.int64(0)
 
@@ -85,6 +87,7 @@ def kept_sections(picked: Array, first: int, n: int, at: int, pool: Array, par: 
 @njit(**INNER)
 def move_student(
     q: int,
+    leave: int,
     threshold: float,
     times: Array,
     gaps: Array,
@@ -113,6 +116,7 @@ def move_student(
 ) -> Bool:
     """Try another sectioning of request q: free seats if there are, else an exchange within the course.
 
+    With `leave` >= 0, a class that it attends, mostly one without that class, in the same configuration if it can.
     Accepted if the weighted change is at most `threshold`. An unsectioned request takes any seats it can get.
     """
     course = requests[q, REQ_COURSE]
@@ -130,9 +134,14 @@ def move_student(
                 break
             target = k0 + (target - k0 + 1) % n_configs
     else:
-        if unit(rng) < 0.5:
+        if unit(rng) < 0.5 or leave >= 0:
             target = config
         g = configs[target, 0] + below(rng, configs[target, 1] - configs[target, 0])
+        if leave >= 0:
+            g = configs[target, 0] + classes[leave, SLOT]
+            if subparts[g, 1] - subparts[g, 0] == 1:
+                target = k0 + below(rng, n_configs)
+                g = configs[target, 0] + below(rng, configs[target, 1] - configs[target, 0])
         size = subparts[g, 1] - subparts[g, 0]
         forced = pool[subparts[g, 0] + below(rng, size)]
         if slots[at + classes[forced, SLOT]] == forced:
@@ -165,6 +174,12 @@ def move_student(
     r0 = courses[course, COURSE_REQ_AT]
     other = course_requests[r0 + below(rng, courses[course, COURSE_REQ_END] - r0)]
     other_at = requests[other, REQ_AT]
+    if leave >= 0:
+        for _ in range(PARTNERS):
+            if slots[other_at + classes[leave, SLOT]] != leave:
+                break
+            other = course_requests[r0 + below(rng, courses[course, COURSE_REQ_END] - r0)]
+            other_at = requests[other, REQ_AT]
     differs = False
     for k in range(length):
         if slots[at + k] != slots[other_at + k]:
