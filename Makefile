@@ -151,9 +151,14 @@ bench: $(VENV)/.dev $(VENV)/.warm ## Measure the solver and the services; prints
 	@$(BIN)/python -m benchmarks
 
 ENGINE_SEEDS ?= 3
+# Every run is kept here: an interrupted measurement goes on where it was. Another engine's runs are not taken.
+ENGINE_RECORD ?= out/bench/runs.jsonl
+ENGINE = $(BIN)/python -m benchmarks --seeds $(ENGINE_SEEDS) --record $(ENGINE_RECORD) --keep
 .PHONY: bench-engine
-bench-engine: $(VENV)/.dev $(VENV)/.warm ## Measure the engine on the benchmark instances, ENGINE_SEEDS (3) runs each, into docs/benchmarks.md (ten hours)
-	@$(BIN)/python -m benchmarks curriculum --seconds 60 --seeds $(ENGINE_SEEDS) --keep
-	@$(BIN)/python -m benchmarks curriculum --seconds 300 --seeds $(ENGINE_SEEDS) --keep
-	@$(BIN)/python -m benchmarks itc2019 --seconds 600 --workers 2 --seeds $(ENGINE_SEEDS) --keep
+bench-engine: $(VENV)/.dev $(VENV)/.warm ## Measure the engine on the benchmark instances, ENGINE_SEEDS (3) runs each, into docs/benchmarks.md (twelve hours)
+	@$(ENGINE) --seconds 60 --jobs 2 curriculum
+	@$(ENGINE) --seconds 300 --jobs 2 curriculum
+	@$(ENGINE) --seconds 60 --jobs 2 enrolment
+	@$(ENGINE) --seconds 300 --jobs 2 enrolment
+	@$(ENGINE) --seconds 600 --workers 2 itc2019
 	@$(BIN)/python -m benchmarks university --seconds 60 --workers 2 --keep

@@ -9,9 +9,11 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 from benchmarks import curriculum, dispatch, enrolment, itc2019, load, responsiveness, service, university
 from benchmarks.kept import kept
+from benchmarks.runs import Runs
 
 # What a run of all leaves out: hours.
 _BY_NAME_ONLY = {"itc2019", "enrolment"}
@@ -20,10 +22,16 @@ _BY_NAME_ONLY = {"itc2019", "enrolment"}
 def main() -> int:
     """Parse the command line and run one measurement, or all in turn."""
     options = _parser().parse_args()
+    with Runs(options.jobs, options.record) as runs:
+        return _measure(options, runs)
+
+
+def _measure(options: argparse.Namespace, runs: Runs) -> int:
+    limits = options.seconds, options.seeds, options.workers, options.instances
     measurements: dict[str, Callable[[], None]] = {
-        "curriculum": lambda: curriculum.measure(options.seconds, options.seeds, options.workers, options.instances),
-        "itc2019": lambda: itc2019.measure(options.seconds, options.seeds, options.workers, options.instances),
-        "enrolment": lambda: enrolment.measure(options.seconds, options.seeds, options.workers, options.instances),
+        "curriculum": lambda: curriculum.measure(runs, *limits),
+        "itc2019": lambda: itc2019.measure(runs, *limits),
+        "enrolment": lambda: enrolment.measure(runs, *limits),
         "university": lambda: university.measure(options.seconds, options.workers),
         "service": service.measure,
         "dispatch": lambda: dispatch.measure(options.broker),
@@ -48,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--broker", choices=["embedded", "kafka"], default="embedded", help="of `dispatch`")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--instances", nargs="+", metavar="NAME", help="only these instances")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each in a process of its own")
+    parser.add_argument(
+        "--record", type=Path, help="file that keeps every run, by which an interrupted measurement goes on"
+    )
     parser.add_argument("--keep", action="store_true", help="write the table into docs/benchmarks.md")
     return parser
 
@@ -60,7 +72,7 @@ def _command(name: str, options: argparse.Namespace) -> str:
     named = f" --instances {' '.join(options.instances)}" if options.instances else ""
     return (
         f"python -m benchmarks {name} --seconds {options.seconds:g} --seeds {options.seeds}"
-        f" --workers {options.workers}{named}"
+        f" --workers {options.workers} --jobs {options.jobs}{named}"
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from statistics import median
 
 from benchmarks.instances import folder_of
-from benchmarks.runs import run
-from schemas.problem.read import ProblemFormat, load_problem
+from benchmarks.runs import Runs, Task
+from schemas.problem.read import ProblemFormat
 
 BEST_KNOWN = {
     "comp01": 5, "comp02": 24, "comp03": 62, "comp05": 284, "comp06": 27, "comp08": 37, "comp10": 4,
@@ -17,7 +17,7 @@ BEST_KNOWN = {
 }  # fmt: skip
 
 
-def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
+def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
     """Solve every shared comp instance (or those named) with each seed; print costs, all checked by the referee.
 
     Raises SystemExit for an unknown name, or if the referee and the engine count differently.
@@ -25,21 +25,26 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
     folder = folder_of("curriculum", "itc2007/cbctt/ctt", BEST_KNOWN, names)
     if folder is None:
         return
+    tasks = {
+        name: [
+            Task(name, folder / f"{name}.ctt", ProblemFormat.CTT, "grid", seconds, seed, workers, BEST_KNOWN[name])
+            for seed in range(1, seeds + 1)
+        ]
+        for name in names or BEST_KNOWN
+    }
+    runs.begin(tasks)
     print(f"\nITC-2007 track 3, {seconds:g} s, {workers} worker(s), median of {seeds} seed(s)\n")
     print("| instance | cost | each seed | best known | method |")
     print("|---|---:|---|---:|---|")
     total = 0.0
-    for name in names or BEST_KNOWN:
-        best_known = BEST_KNOWN[name]
-        expanded = load_problem((folder / f"{name}.ctt").read_bytes(), ProblemFormat.CTT)
-        runs = [
-            run(name, expanded, seconds=seconds, seed=seed, workers=workers, target=best_known)
-            for seed in range(1, seeds + 1)
-        ]
-        for seed, one in enumerate(runs, start=1):
+    for name, listed in tasks.items():
+        found = [runs[task] for task in listed]
+        for seed, one in enumerate(found, start=1):
             if one.violations:
                 raise SystemExit(f"{name}, seed {seed}: {one.violations} hard violations are left")
-        costs, method = [one.cost for one in runs], runs[-1].method
+        costs, method = [one.cost for one in found], found[-1].method
         total += median(costs)
-        print(f"| {name} | {median(costs):g} | {' '.join(map(str, costs))} | {best_known} | {method} |", flush=True)
-    print(f"| sum | {total:g} | | {sum(BEST_KNOWN[name] for name in names or BEST_KNOWN)} | |")
+        print(
+            f"| {name} | {median(costs):g} | {' '.join(map(str, costs))} | {BEST_KNOWN[name]} | {method} |", flush=True
+        )
+    print(f"| sum | {total:g} | | {sum(BEST_KNOWN[name] for name in tasks)} | |")

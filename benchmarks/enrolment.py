@@ -6,12 +6,11 @@ No best-known cost was sourced; 0 is optimal where it is reached.
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import median
-from time import process_time
+from statistics import mean, median
 
 from benchmarks.instances import folder_of
-from benchmarks.runs import run
-from schemas.problem.read import ProblemFormat, load_problem
+from benchmarks.runs import Run, Runs, Task
+from schemas.problem.read import ProblemFormat
 
 # Names of instances by folder.
 INSTANCES = {
@@ -21,7 +20,7 @@ INSTANCES = {
 TITLES = {"itc2002": "ITC-2002", "itc2007/postenrol": "ITC-2007 track 2"}
 
 
-def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
+def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
     """Solve the shared instances (or those named) with each seed and print a row each, all checked by the referee.
 
     Raises SystemExit for an unknown name, or if the referee and the engine count differently.
@@ -32,24 +31,30 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
         wanted = [name for name in listed if names is None or name in names]
         if folder is None or not wanted:
             continue
+        tasks = {
+            name: [
+                Task(name, _file(folder, name), ProblemFormat.TIM, "enrolment", seconds, seed, workers)
+                for seed in range(1, seeds + 1)
+            ]
+            for name in wanted
+        }
+        runs.begin(tasks)
         print(f"\n{TITLES[family]}, {seconds:g} s, {workers} worker(s), median of {seeds} seed(s)\n")
         print("| instance | violations | cost | each seed | first feasible s | CPU s |")
         print("|---|---:|---:|---|---:|---:|")
-        for name in wanted:
-            file = next(p for p in (folder / f"{name}.tim.gz", folder / f"{name}.tim") if p.exists())
-            _measure_one(file, seconds, seeds, workers)
+        for name, its in tasks.items():
+            _print(name, [runs[task] for task in its])
 
 
-def _measure_one(file: Path, seconds: float, seeds: int, workers: int) -> None:
-    expanded = load_problem(file.read_bytes(), ProblemFormat.TIM)
-    cpu = process_time()
-    runs = [run(file.name, expanded, seconds=seconds, seed=seed, workers=workers) for seed in range(1, seeds + 1)]
-    feasible_s = [one.feasible_after for one in runs if one.feasible_after is not None]
-    name = file.name.split(".")[0]
-    first = f"{median(feasible_s):.1f}" if feasible_s else "-"
+def _file(folder: Path, name: str) -> Path:
+    return next(path for path in (folder / f"{name}.tim.gz", folder / f"{name}.tim") if path.exists())
+
+
+def _print(name: str, found: list[Run]) -> None:
+    feasible_s = [one.feasible_after for one in found if one.feasible_after is not None]
     print(
-        f"| {name} | {median(one.violations for one in runs):g} | {median(one.cost for one in runs):g}"
-        f" | {' '.join(str(one.cost) for one in runs)} | {first} |"
-        f" {(process_time() - cpu) / seeds:.1f} |",
+        f"| {name} | {median(one.violations for one in found):g} | {median(one.cost for one in found):g}"
+        f" | {' '.join(str(one.cost) for one in found)} | {f'{median(feasible_s):.1f}' if feasible_s else '-'} |"
+        f" {mean(one.cpu_s for one in found):.1f} |",
         flush=True,
     )

@@ -6,11 +6,12 @@ value are left out of the mean gap. Owns the table only; the referee counts, the
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import mean, median
 
 from benchmarks.instances import folder_of
-from benchmarks.runs import Run, run
-from schemas.problem.read import ProblemFormat, load_problem
+from benchmarks.runs import Run, Runs, Task
+from schemas.problem.read import ProblemFormat
 
 # None: no value is sourced.
 BEST_KNOWN: dict[str, int | None] = {
@@ -22,7 +23,7 @@ BEST_KNOWN: dict[str, int | None] = {
 WEAK = {"lums-sum17", "pu-cs-fal07"}
 
 
-def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
+def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[str] | None = None) -> None:
     """Solve the shared instances (or those named) with each seed and print a row each, all checked by the referee.
 
     Raises SystemExit for an unknown name, or if the referee and the engine count differently.
@@ -30,31 +31,33 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
     folder = folder_of("itc2019", "itc2019", BEST_KNOWN, names)
     if folder is None:
         return
+    tasks = {
+        name: [
+            Task(name, _file(folder, name), ProblemFormat.ITC2019, "general", seconds, seed, workers, known or 0)
+            for seed in range(1, seeds + 1)
+        ]
+        for name, known in ((name, BEST_KNOWN[name]) for name in names or BEST_KNOWN)
+    }
+    runs.begin(tasks)
     print(f"\nITC-2019, {seconds:g} s, {workers} worker(s), {seeds} seed(s); the median run by (violations, cost)\n")
     print("| instance | best known | violations | cost | gap | first without violations | each seed |")
     print("|---|---:|---:|---:|---:|---:|---|")
     gaps: list[float] = []
     infeasible = 0
-    for name in names or BEST_KNOWN:
-        path = next(p for p in (folder / f"{name}.xml.gz", folder / f"{name}.xml") if p.exists())
-        expanded = load_problem(path.read_bytes(), ProblemFormat.ITC2019)
-        target = BEST_KNOWN[name] or 0
-        runs = [
-            run(name, expanded, seconds=seconds, seed=seed, workers=workers, target=target)
-            for seed in range(1, seeds + 1)
-        ]
-        shown = sorted(runs, key=lambda one: one.rank)[len(runs) // 2]
+    for name, listed in tasks.items():
+        found = [runs[task] for task in listed]
+        shown = sorted(found, key=lambda one: one.rank)[len(found) // 2]
         infeasible += shown.violations > 0
         best_known = BEST_KNOWN[name]
         gap = None if best_known is None or shown.violations else shown.cost / best_known - 1
         if gap is not None and name not in WEAK:
             gaps.append(gap)
-        times = [one.feasible_after for one in runs if one.feasible_after is not None]
+        times = [one.feasible_after for one in found if one.feasible_after is not None]
         print(
             f"| {name} | {'none' if best_known is None else f'{best_known:,}'}{' (weak)' if name in WEAK else ''}"
             f" | {shown.violations} | {shown.cost:,} | {'' if gap is None else f'{gap:+.1%}'}"
-            f" | {f'{median(times):.1f} s' if len(times) == len(runs) else 'not always' if times else 'never'}"
-            f" | {' '.join(map(_short, runs))} |",
+            f" | {f'{median(times):.1f} s' if len(times) == len(found) else 'not always' if times else 'never'}"
+            f" | {' '.join(map(_short, found))} |",
             flush=True,
         )
     if gaps:
@@ -62,6 +65,10 @@ def measure(seconds: float, seeds: int, workers: int, names: list[str] | None = 
             f"\nMean gap {mean(gaps):+.1%}, over {len(gaps)} instance(s) without violations and with a best known cost"
         )
         print(f"of competition grade. Instances with violations left: {infeasible}.")
+
+
+def _file(folder: Path, name: str) -> Path:
+    return next(path for path in (folder / f"{name}.xml.gz", folder / f"{name}.xml") if path.exists())
 
 
 def _short(one: Run) -> str:
