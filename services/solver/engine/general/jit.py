@@ -23,6 +23,7 @@ Bool: TypeAlias = Any
 
 # Without numba's runtime nobody counts references to arrays, which are all the caller's and outlive the call. Counting
 # takes two atomic operations per array and call, and took 30 % of the search's time.
+# `_nrt` is not documented; a function that needs the runtime after all fails to compile.
 _BASE: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 # Called from Python: compiled once per machine, kept on disk with everything that it calls.
 KERNEL: dict[str, Any] = {**_BASE, "cache": True}
