@@ -5,10 +5,9 @@ No best-known cost was sourced; 0 is optimal where it is reached.
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.instances import folder_of
+from benchmarks.instances import file_of, folder_of
 from benchmarks.runs import Run, Runs, Task
 from schemas.problem.read import ProblemFormat
 
@@ -33,7 +32,7 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
             continue
         tasks = {
             name: [
-                Task(name, _file(folder, name), ProblemFormat.TIM, "enrolment", seconds, seed, workers)
+                Task(name, file_of(folder, name, ".tim"), ProblemFormat.TIM, "enrolment", seconds, seed, workers)
                 for seed in range(1, seeds + 1)
             ]
             for name in wanted
@@ -44,10 +43,6 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
         print("|---|---:|---:|---|---:|---:|")
         for name, its in tasks.items():
             _print(name, [runs[task] for task in its])
-
-
-def _file(folder: Path, name: str) -> Path:
-    return next(path for path in (folder / f"{name}.tim.gz", folder / f"{name}.tim") if path.exists())
 
 
 def _print(name: str, found: list[Run]) -> None:

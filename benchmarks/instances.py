@@ -23,3 +23,8 @@ def folder_of(measurement: str, family: str, known: Collection[str], names: Coll
     if unknown:
         raise SystemExit(f"{measurement}: no instance {', '.join(unknown)}; there are {', '.join(known)}")
     return folder
+
+
+def file_of(folder: Path, name: str, suffix: str) -> Path:
+    """The instance's file, compressed or not; raises StopIteration if there is neither."""
+    return next(path for path in (folder / f"{name}{suffix}.gz", folder / f"{name}{suffix}") if path.exists())

@@ -6,10 +6,9 @@ value are left out of the mean gap. Owns the table only; the referee counts, the
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.instances import folder_of
+from benchmarks.instances import file_of, folder_of
 from benchmarks.runs import Run, Runs, Task
 from schemas.problem.read import ProblemFormat
 
@@ -33,7 +32,16 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
         return
     tasks = {
         name: [
-            Task(name, _file(folder, name), ProblemFormat.ITC2019, "general", seconds, seed, workers, known or 0)
+            Task(
+                name,
+                file_of(folder, name, ".xml"),
+                ProblemFormat.ITC2019,
+                "general",
+                seconds,
+                seed,
+                workers,
+                known or 0,
+            )
             for seed in range(1, seeds + 1)
         ]
         for name, known in ((name, BEST_KNOWN[name]) for name in names or BEST_KNOWN)
@@ -65,10 +73,6 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
             f"\nMean gap {mean(gaps):+.1%}, over {len(gaps)} instance(s) without violations and with a best known cost"
         )
         print(f"of competition grade. Instances with violations left: {infeasible}.")
-
-
-def _file(folder: Path, name: str) -> Path:
-    return next(path for path in (folder / f"{name}.xml.gz", folder / f"{name}.xml") if path.exists())
 
 
 def _short(one: Run) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -124,6 +124,7 @@ def _read(record: Path) -> dict[str, Run]:
     return known
 
 
+@cache
 def version(family: str) -> str:
     """A digest of the sources that decide what a search of this family finds."""
     patterns = ("engine/*.py", f"engine/{family}/*.py", f"compile/{family}*.py")

@@ -24,7 +24,7 @@ from services.solver.engine.general.model import (
     TIMES_LEN,
     GeneralModel,
 )
-from services.solver.engine.general.state import State, score_general
+from services.solver.engine.general.state import RESECTION_SHARE, State, score_general
 from services.solver.engine.general.toy import toy_model
 from services.solver.engine.search import (
     Assignment,
@@ -82,9 +82,8 @@ AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0
 # Where one part's penalties are far smaller than the others', the end of a phase with soft costs cools on for them.
 TAIL_SHARE = 0.15
 TAIL_BELOW = 0.6
-# Of the moves of classes whose students could go elsewhere, those that take other sections for them into account. Such
-# a move takes ten times as long as another; while it is hot most of them are accepted and none settles anything.
-RESECTION_SHARE = 0.2
+# The same share (see `RESECTION_SHARE`) above so many units of temperature: such a move takes ten times as long as
+# another, and while it is hot most of them are accepted and none settles anything.
 RESECTION_HOT = 0.02
 RESECTION_BELOW = 10.0
 # Marks of a phase at which searches of one problem are compared, and the first of them: before it all are hot.

@@ -69,6 +69,8 @@ from services.solver.engine.search import Assignment
 
 # Requests with a choice per class that is moved from which on students get their usual share of moves.
 CHOOSERS_PER_CLASS = 2
+# Of the moves of classes whose students could go elsewhere, those that take other sections for them into account.
+RESECTION_SHARE = 0.2
 # Classes up to which the places in the lists of mates are looked up in a table, 128 MB at most; beyond, searched for.
 MAX_INDEXED = 8_000
 
@@ -263,7 +265,7 @@ class State:
         cold: float,
         chain_share: float,
         student_share: float,
-        resection_share: float = 0.2,
+        resection_share: float = RESECTION_SHARE,
     ) -> None:
         """One slice; the shares of moves are explained at `kernel.anneal`."""
         m = self.model
