@@ -121,7 +121,7 @@ def test_totals_and_contributions_stay_exact_under_moves(seed: int) -> None:
     for soft_on in (True, False):
         state.restart_from_best(300, soft_on)
         for _ in range(3):
-            state.anneal(1_500, 30.0, 1.0, 0.3, 0.3)
+            state.anneal(1_500, 30.0, 1.0, 0.3, 0.3, 0.2, bath_share=0.5)
             hard, cost = state.score_now()
             assert (sum(hard.values()), sum(cost.values())) == (state.par[PAR_HARD], state.par[PAR_SOFT])
             kept = state.own.copy()

@@ -14,7 +14,6 @@ from numba import njit
 from services.solver.engine.general.contribution import evaluate, relocate
 from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool
 from services.solver.engine.general.layout import (
-    JOINT,
     OWN_HARD,
     OWN_ROOM,
     OWN_SOFT,
@@ -26,7 +25,6 @@ from services.solver.engine.general.layout import (
     PAR_CHECK,
     PAR_HARD,
     PAR_HOT,
-    PAR_JOINT,
     PAR_MOVES,
     PAR_SOFT,
     PAR_SOFT_ON,
@@ -41,8 +39,6 @@ from services.solver.engine.general.model import (
     REQ_COURSE,
     TIES_ALL,
     TIES_AT,
-    TIES_END,
-    TIMES_AT,
     TIMES_LEN,
 )
 from services.solver.engine.general.options import (
@@ -51,19 +47,16 @@ from services.solver.engine.general.options import (
     draw_option,
     find_obstacle,
     related_option,
-    tied_time,
-    untied,
 )
+from services.solver.engine.general.prospects import likely_time, settle
 from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.resectioning import move_with_students
 from services.solver.engine.general.students import move_student
+from services.solver.engine.general.ties import move_tied
 
 MAX_CHAIN = 8
-# Classes that are moved together at most, and the share of such moves among those of classes with ties.
-MAX_JOINT = 48
+# Share of joint moves among those of classes with ties.
 JOINT_SHARE = 0.3
-# Share of them that keep the soft rules of this kind, too.
-SOFT_TIES = 0.5
 # Share of chains that begin with any room, most likely a taken one: the two classes may change rooms.
 ANY_ROOM = 0.5
 # Options tried for each class that a chain pushes out, beside those that the move before it suggests: one at each of
@@ -81,6 +74,7 @@ BAD_CHAINS = 0.5
 @njit(**INNER)
 def move_class(
     i: int,
+    at_time: int,
     threshold: float,
     soft_bound: float,
     depth: int,
@@ -103,11 +97,13 @@ def move_class(
     mates: Array,
     work: Array,
     log: Array,
+    prospects: Array,
     rng: Array,
 ) -> Bool:
     """Try a random option of class i; with `depth` > 0 push out what stands in its way, up to `depth` classes.
 
-    Accepted if the weighted change of everything together is at most `threshold`, else undone.
+    Accepted if the weighted change of everything together is at most `threshold`, else undone. With `at_time` >= 0 the
+    class's first time is the one at that place in its list.
     """
     soft_on = par[PAR_SOFT_ON]
     total = 0.0
@@ -117,10 +113,10 @@ def move_class(
         # time or room, and one at each time.
         tries = np.int64(1)
         n_times = classes[i, TIMES_LEN]
-        in_turn = np.int64(-1)
+        place_in_list = np.int64(at_time)
         if steps > 0:
             tries = RELATED_OPTIONS + max(MIN_CHAIN_OPTIONS, min(MAX_CHAIN_OPTIONS, n_times))
-            in_turn = below(rng, n_times)
+            place_in_list = below(rng, n_times)
         room_tries = np.int64(ROOM_TRIES)
         if steps == 0 and depth > 0 and unit(rng) < ANY_ROOM:
             room_tries = np.int64(1)
@@ -135,12 +131,12 @@ def move_class(
                     np.int64(st[j, ROOM]), classes, pool, par, time, st, own,
                 )  # fmt: skip
             else:
-                if in_turn >= 0:
-                    in_turn += 1
-                    if in_turn >= n_times:
-                        in_turn = np.int64(0)
+                if steps > 0:
+                    place_in_list += 1
+                    if place_in_list >= n_times:
+                        place_in_list = np.int64(0)
                 u, r, tp, rp = draw_option(
-                    i, in_turn, room_tries, times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
+                    i, place_in_list, room_tries, times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
                 )
             if u == time[i] and r == st[i, ROOM]:
                 continue
@@ -172,6 +168,11 @@ def move_class(
         )  # fmt: skip
         total += weight + soft * soft_on
         if total <= threshold:
+            for k in range(steps):
+                settle(
+                    np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
+                    prospects,
+                )  # fmt: skip
             return True
         if steps > depth:
             break
@@ -195,80 +196,6 @@ def move_class(
     return False
 
 
-@njit(**INNER)
-def move_tied(
-    i: int,
-    threshold: float,
-    times: Array,
-    gaps: Array,
-    travel: Array,
-    blocked: Array,
-    classes: Array,
-    pool: Array,
-    soft_peers: Array,
-    soft_weights: Array,
-    rules: Array,
-    par: Array,
-    rooms: Array,
-    time: Array,
-    place: Array,
-    st: Array,
-    own: Array,
-    con: Array,
-    mates: Array,
-    work: Array,
-    log: Array,
-    rng: Array,
-) -> Bool:
-    """Try another time of class i, and with it other times of all classes that ties then ask to move as well.
-
-    Accepted if the weighted change of everything together is at most `threshold`, else undone.
-    """
-    par[PAR_JOINT] += 1
-    last = np.int64(TIES_END)
-    if unit(rng) < SOFT_TIES:
-        last = np.int64(TIES_ALL)
-    total = 0.0
-    steps = 0
-    done = 0  # classes of the log whose ties have been looked at
-    j = np.int64(i)
-    at_time = below(rng, classes[i, TIMES_LEN])
-    possible = pool[classes[i, TIMES_AT] + 2 * at_time] != time[i]
-    while possible:
-        u, r, tp, rp = draw_option(
-            j, at_time, np.int64(ROOM_TRIES), times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
-        )
-        log[steps, 0] = j
-        log[steps, 1] = time[j]
-        log[steps, 2] = st[j, ROOM]
-        log[steps, 3] = own[j, OWN_TIME]
-        log[steps, 4] = own[j, OWN_ROOM]
-        steps += 1
-        _, weight, soft = relocate(
-            j, u, r, tp, rp, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par, rooms,
-            time, place, st, own, con, mates, work,
-        )  # fmt: skip
-        st[j, JOINT] = par[PAR_JOINT]
-        total += weight + soft * par[PAR_SOFT_ON]
-        j = np.int64(-1)
-        while done < steps and j < 0:
-            j = untied(log[done, 0], last, times, gaps, travel, classes, pool, par, rooms, time, st)
-            if j < 0:
-                done += 1
-        if j < 0:
-            if total <= threshold:
-                return True
-            break
-        at_time = tied_time(j, last, times, gaps, travel, classes, pool, par, rooms, time, st, rng)
-        possible = at_time >= 0 and steps < MAX_JOINT
-    for k in range(steps - 1, -1, -1):
-        relocate(
-            log[k, 0], log[k, 1], log[k, 2], log[k, 3], log[k, 4], times, gaps, travel, blocked, classes, pool,
-            soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work,
-        )  # fmt: skip
-    return False
-
-
 @njit(**KERNEL)
 def anneal(
     n: int,
@@ -277,6 +204,7 @@ def anneal(
     chain_share: float,
     student_share: float,
     resection_share: float,
+    bath_share: float,
     times: Array,
     gaps: Array,
     travel: Array,
@@ -312,6 +240,8 @@ def anneal(
     pick: Array,
     swap: Array,
     undo: Array,
+    prospects: Array,
+    noise: Array,
     best_time: Array,
     best_room: Array,
     best_slots: Array,
@@ -320,7 +250,8 @@ def anneal(
     """Make n moves, the temperature falling geometrically from t_first to t_last; keeps the best timetable seen.
 
     The shares are of chains among class moves, of student moves, and, among the moves of classes whose students could
-    go elsewhere, of those that take other sections for them into account.
+    go elsewhere, of those that take other sections for them into account, and, among the other moves of one class, of
+    those to a likely time (which takes `prospects` kept up to date).
     """
     temperature = t_first
     factor = (t_last / t_first) ** (1.0 / max(1.0, n / 64.0))
@@ -340,7 +271,7 @@ def anneal(
                 moved = move_student(
                     q, np.int64(-1), threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates,
                     courses, course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick,
-                    swap, undo, rng,
+                    swap, undo, prospects, rng,
                 )  # fmt: skip
                 if moved or chosen[q] >= 0:
                     break
@@ -359,7 +290,7 @@ def anneal(
             if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
                 move_tied(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
-                    rooms, time, place, st, own, con, mates, work, log, rng,
+                    rooms, time, place, st, own, con, mates, work, log, prospects, rng,
                 )  # fmt: skip
             elif (
                 par[PAR_SOFT_ON] == 1
@@ -371,7 +302,7 @@ def anneal(
                 move_with_students(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
                     rooms, time, place, st, own, con, mates, work, courses, course_requests, requests, configs,
-                    subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, rng,
+                    subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, rng,
                 )  # fmt: skip
             else:
                 depth = 0
@@ -379,9 +310,15 @@ def anneal(
                     depth = 1
                     if unit(rng) < LONG_CHAINS:
                         depth = MAX_CHAIN - 2
+                at_time, expected = np.int64(-1), 0.0
+                if depth == 0 and classes[i, TIMES_LEN] > 1 and unit(rng) <= bath_share:
+                    at_time, expected = likely_time(i, temperature, classes, pool, par, st, own, prospects, noise, rng)
+                    if at_time < 0:
+                        continue
                 move_class(
-                    i, threshold, 2.0 * temperature, depth, times, gaps, travel, blocked, classes, pool, soft_peers,
-                    soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log, rng,
+                    i, at_time, threshold + expected, 2.0 * temperature, depth, times, gaps, travel, blocked, classes,
+                    pool, soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log,
+                    prospects, rng,
                 )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.
         if step % par[PAR_CHECK] != 0 and step < n - 1 and (par[PAR_HARD] > 0 or par[PAR_BEST_HARD] == 0):

@@ -3,7 +3,8 @@
 Owns the layout that the kernels share. Must not know what they do with it.
 
     time, place [classes]: kept apart from `st`, the two that every inner loop reads
-    st [classes, 6]: room, links of the room's list of classes, students, number of mates, last joint move
+    st [classes, 8]: room, links of the room's list of classes, students, number of mates, last joint move, first column
+        of `prospects`, the time that `prospects` reckons with
     own [classes, 6]: the class's part in the objective (violations, their weight, cost), the penalties of its
         options, its own extra weight. Kept exact by every move, so that the old side of a delta is always known.
     con [rules, 2]: weight of a hard violation, measure
@@ -11,17 +12,20 @@ Owns the layout that the kernels share. Must not know what they do with it.
     mates int32[mates_size, 2]: class with common students, how many; unordered, from classes[i, MATES_AT] on
     mate_at int16[classes, classes]: where i's list has class j, from 1 on; 0 if it has not. Empty if there are too many
         classes for it (`state.MAX_INDEXED`): then lists are searched.
+    prospects int32[3, time options]: for every class and time in its list that time, how many classes it would clash
+        with and must not, and what those cost that it should not clash with, students among them
     slots: class of each student slot or -1; chosen [requests]: configuration or -1
     par: the scalars below
-All are int64 but `mates` and `mate_at`, the largest: one integer type means one compiled version of each function. The
-numbers are constants to numba.
+All are int64 but `mates`, `mate_at` and `prospects`, the largest: one integer type means one compiled version of each
+function. The numbers are constants to numba.
 """
 
 from __future__ import annotations
 
-ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN, JOINT = range(6)
+ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN, JOINT, PROSPECTS_AT, SEEN = range(8)
 OWN_HARD, OWN_WEIGHT, OWN_SOFT, OWN_TIME, OWN_ROOM, OWN_EXTRA = range(6)
 CON_WEIGHT, CON_MEASURE = range(2)
+PROSPECT_TIME, PROSPECT_HARD, PROSPECT_SOFT = range(3)
 ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
 (
     PAR_WEEKS,
@@ -47,5 +51,7 @@ ROOM_PLACE, ROOM_BLOCKED, ROOM_HEAD, ROOM_STAMP = range(4)
     PAR_KEPT,  # weight of one that a student has left
     PAR_JOINT,  # joint moves tried, by which each knows its classes
     PAR_UNDO,  # entries of `undo`; -1: sectionings are not written down
-) = range(23)
-PAR_SIZE = 23
+    PAR_PROSPECTS,  # 1: `prospects` is kept up to date
+    PAR_SETTLED,  # class moves that were accepted and took another time
+) = range(25)
+PAR_SIZE = 25

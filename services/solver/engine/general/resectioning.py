@@ -37,6 +37,7 @@ from services.solver.engine.general.model import (
     TIMES_LEN,
 )
 from services.solver.engine.general.options import ROOM_TRIES, draw_option
+from services.solver.engine.general.prospects import settle
 from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.general.sectioning import section
@@ -82,6 +83,7 @@ def move_with_students(
     pick: Array,
     swap: Array,
     undo: Array,
+    prospects: Array,
     rng: Array,
 ) -> Bool:
     """Try another time of class i, and other sections of its course for those of its students who clash there.
@@ -113,6 +115,7 @@ def move_with_students(
         place, st, own, con, mates, work,
     )  # fmt: skip
     if weight + soft <= threshold:
+        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects)
         return True
     # What the students who clash with class i cost: none of them can save more than his or her part of it.
     left = np.int64(0)
@@ -148,7 +151,7 @@ def move_with_students(
             if move_student(
                 q, i, -0.5, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
                 course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo,
-                rng,
+                prospects, rng,
             ):  # fmt: skip
                 break
         if weight + par[PAR_SOFT] - soft_before - left * par[PAR_STUDENT] > threshold:
@@ -156,6 +159,7 @@ def move_with_students(
     entries = par[PAR_UNDO]
     par[PAR_UNDO] = -1
     if weight + par[PAR_SOFT] - soft_before <= threshold:
+        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects)
         return True
     width = undo.shape[1] - 2
     for entry in range(entries - 1, -1, -1):
@@ -167,7 +171,7 @@ def move_with_students(
             length = np.int64(0)
         section(
             q, config, length, swap, np.int64(0), times, gaps, travel, classes, par, time, place, st, own, mates,
-            requests, student_slots, slots, chosen, mate_at, undo,
+            requests, student_slots, slots, chosen, mate_at, undo, prospects,
         )  # fmt: skip
     relocate(
         i, u0, r0, tp0, rp0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par, rooms,

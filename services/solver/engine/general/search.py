@@ -12,7 +12,14 @@ from statistics import fmean
 
 import numpy as np
 
-from services.solver.engine.general.layout import PAR_BEST_HARD, PAR_BEST_SOFT, PAR_HARD, PAR_MOVES, PAR_SOFT
+from services.solver.engine.general.layout import (
+    PAR_BEST_HARD,
+    PAR_BEST_SOFT,
+    PAR_HARD,
+    PAR_MOVES,
+    PAR_SETTLED,
+    PAR_SOFT,
+)
 from services.solver.engine.general.model import (
     ROOMS_AT,
     ROOMS_LEN,
@@ -67,8 +74,8 @@ CONSTRUCT = Phase(
     until=0.25, hot=10.0, cold=2.0, hard_weight=100.0, growth=10.0, chain_share=0.3, student_share=0.1, soft_on=False
 )
 # A heavier violation keeps the way to better timetables shut while it is hot: growth sees to it that none is left.
-TOGETHER = Phase(until=1.0, hot=30.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.15, student_share=0.25)
-WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=50.0, chain_share=0.15, student_share=0.25)
+TOGETHER = Phase(until=1.0, hot=30.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.15, student_share=0.1)
+WARM = Phase(until=1.0, hot=2.0, cold=0.3, hard_weight=1_000.0, growth=50.0, chain_share=0.15, student_share=0.1)
 # Violations left after that, or a third of the budget after a start: soft costs off until they are gone, hot enough to
 # leave where the first phase got stuck; a second time if need be. Then a weight that keeps them away.
 FEASIBILITY_AFTER = 1 / 3
@@ -76,7 +83,7 @@ FEASIBILITY_UNTIL = (0.6, 0.85)
 FEASIBILITY = Phase(
     until=1.0, hot=30.0, cold=3.0, hard_weight=100.0, growth=2.0, chain_share=0.3, student_share=0.1, soft_on=False
 )
-AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.3, student_share=0.25)
+AFTERWARDS = Phase(until=1.0, hot=20.0, cold=0.3, hard_weight=300.0, growth=10.0, chain_share=0.3, student_share=0.1)
 
 
 # Where one part's penalties are far smaller than the others', the end of a phase with soft costs cools on for them.
@@ -86,6 +93,10 @@ TAIL_BELOW = 0.6
 # another, and while it is hot most of them are accepted and none settles anything.
 RESECTION_HOT = 0.02
 RESECTION_BELOW = 10.0
+# Of the moves of one class, those to a likely time (see `prospects`), from when on keeping that table takes at most so
+# many entries a move on average: as long as most times are accepted, they are found by chance, and the table is dear.
+BATH_SHARE = 0.85
+BATH_ENTRIES = 400.0
 # Marks of a phase at which searches of one problem are compared, and the first of them: before it all are hot.
 MARKS = 20
 FIRST_MARK = 4
@@ -241,6 +252,7 @@ class _Search:
         began = self._budget.share
         seen = began
         self._soft_phases += phase.soft_on
+        bath = 0.0
         while (share := self._budget.share) < phase.until:
             if self.best_rank[0] > 0 and share >= stop_when_bad_after:
                 return
@@ -251,6 +263,7 @@ class _Search:
             moves = self._budget.next_slice()
             before = clock.perf_counter()
             hot = temperature > RESECTION_BELOW * self._scale
+            settled = int(self._state.par[PAR_SETTLED])
             self._state.anneal(
                 moves,
                 temperature,
@@ -258,7 +271,11 @@ class _Search:
                 phase.chain_share,
                 phase.student_share,
                 RESECTION_HOT if hot else RESECTION_SHARE,
+                bath,
             )
+            if phase.soft_on and bath == 0.0:
+                settled = int(self._state.par[PAR_SETTLED]) - settled
+                bath = BATH_SHARE if settled * self._state.settling <= BATH_ENTRIES * moves else 0.0
             self._budget.slice_done(moves, clock.perf_counter() - before)
             if self._state.par[PAR_HARD] > 0:
                 self._state.refresh(self._growth(phase, progress, 100.0 * (self._budget.share - seen)))

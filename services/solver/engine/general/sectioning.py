@@ -14,10 +14,13 @@ from services.solver.engine.general.layout import (
     MATES_LEN,
     OWN_SOFT,
     PAR_HARD,
+    PAR_PROSPECTS,
     PAR_SOFT,
     PAR_STUDENT,
     PAR_UNDO,
     PAR_UNSECTIONED,
+    PROSPECT_SOFT,
+    SEEN,
     STUDENTS,
 )
 from services.solver.engine.general.model import (
@@ -30,6 +33,7 @@ from services.solver.engine.general.model import (
     REQ_STUDENT,
     SLOT,
 )
+from services.solver.engine.general.prospects import meet
 from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
 
@@ -88,6 +92,7 @@ def attend(
     mates: Array,
     slots: Array,
     mate_at: Array,
+    prospects: Array,
 ) -> None:
     """Put the student of slots [lo, hi) into class c at slot `at` (sign 1), or take him or her out of it (-1)."""
     if sign < 0:
@@ -101,6 +106,9 @@ def attend(
             continue
         add_mates(c, x, sign, classes, st, mates, mate_at)
         add_mates(x, c, sign, classes, st, mates, mate_at)
+        if par[PAR_PROSPECTS] == 1:
+            meet(c, np.int64(st[x, SEEN]), np.int64(PROSPECT_SOFT), np.int64(cost), times, gaps, classes, st, prospects)
+            meet(x, np.int64(st[c, SEEN]), np.int64(PROSPECT_SOFT), np.int64(cost), times, gaps, classes, st, prospects)
         if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
             own[c, OWN_SOFT] += cost
             own[x, OWN_SOFT] += cost
@@ -209,6 +217,7 @@ def section(
     chosen: Array,
     mate_at: Array,
     undo: Array,
+    prospects: Array,
 ) -> None:
     """Give request q the classes picked[first : first + n] of a configuration (-1 and n = 0: none)."""
     at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
@@ -235,7 +244,24 @@ def section(
             sign = 1
         if sign != 0:
             attend(
-                c, at + k, sign, lo, hi, times, gaps, travel, classes, par, time, place, st, own, mates, slots, mate_at
+                c,
+                at + k,
+                sign,
+                lo,
+                hi,
+                times,
+                gaps,
+                travel,
+                classes,
+                par,
+                time,
+                place,
+                st,
+                own,
+                mates,
+                slots,
+                mate_at,
+                prospects,
             )
     if chosen[q] < 0 and config >= 0:
         par[PAR_UNSECTIONED] -= 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from services.solver.engine.general import kernel, loading, resectioning, students
+from services.solver.engine.general import kernel, loading, resectioning, students, ties
 from services.solver.engine.general.layout import (
     CON_WEIGHT,
     MATES_LEN,
@@ -27,6 +27,7 @@ from services.solver.engine.general.layout import (
     PAR_KEPT,
     PAR_KEPT_AT,
     PAR_NO_ROOM,
+    PAR_PROSPECTS,
     PAR_ROOM,
     PAR_SIZE,
     PAR_SOFT,
@@ -36,11 +37,16 @@ from services.solver.engine.general.layout import (
     PAR_UNDO,
     PAR_UNSECTIONED,
     PAR_WEEKS,
+    PROSPECT_TIME,
+    PROSPECTS_AT,
     ROOM,
     ROOM_HEAD,
+    SEEN,
     STUDENTS,
 )
 from services.solver.engine.general.model import (
+    CLASH_ALL,
+    CLASH_AT,
     CONFIG,
     COURSE,
     COURSE_CHOICE,
@@ -54,9 +60,13 @@ from services.solver.engine.general.model import (
     RULE_END,
     RULE_HARD,
     SLOT,
+    SOFT_ALL,
+    SOFT_AT,
+    TIMES_AT,
     TIMES_LEN,
     GeneralModel,
 )
+from services.solver.engine.general.prospects import build_prospects, gumbel_noise
 from services.solver.engine.general.random import seeded
 from services.solver.engine.general.recount import (
     HARD_PARTS,
@@ -70,7 +80,7 @@ from services.solver.engine.search import Assignment
 # Requests with a choice per class that is moved from which on students get their usual share of moves.
 CHOOSERS_PER_CLASS = 2
 # Of the moves of classes whose students could go elsewhere, those that take other sections for them into account.
-RESECTION_SHARE = 0.2
+RESECTION_SHARE = 0.05
 # Classes up to which the places in the lists of mates are looked up in a table, 128 MB at most; beyond, searched for.
 MAX_INDEXED = 8_000
 
@@ -97,7 +107,7 @@ class State:
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
         self.time = np.zeros(n, np.int64)
         self.place = np.zeros(n, np.int64)
-        self.st = np.zeros((n, 6), np.int64)
+        self.st = np.zeros((n, 8), np.int64)
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
@@ -105,7 +115,9 @@ class State:
         self.mate_at = np.zeros((indexed, indexed), np.int16)
         longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
         self.work = np.zeros(2 * longest + 1, np.int64)
-        self.log = np.zeros((kernel.MAX_JOINT, 5), np.int64)
+        self.log = np.zeros((ties.MAX_JOINT, 5), np.int64)
+        self.prospects = self._prospects()
+        self.noise = gumbel_noise()
         self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
             np.int64
         )
@@ -126,6 +138,17 @@ class State:
         self.par[PAR_UNDO] = -1
         self.best_time, self.best_room = self.time.copy(), self.st[:, ROOM].copy()
         self.best_slots = self.slots.copy()
+
+    def _prospects(self) -> Array:
+        """The table's row of times filled; what the classes meet there is worked out when it is first asked for."""
+        m = self.model
+        lengths = m.classes[:, TIMES_LEN]
+        first = np.cumsum(lengths) - lengths
+        self.st[:, PROSPECTS_AT] = first
+        prospects = np.zeros((3, int(lengths.sum())), np.int32)
+        within = np.arange(prospects.shape[1]) - np.repeat(first, lengths)
+        prospects[PROSPECT_TIME] = m.pool[np.repeat(m.classes[:, TIMES_AT], lengths) + 2 * within]
+        return prospects
 
     # The kernels take flat array arguments: numba passes a tuple of them thirteen times slower.
     def _static(self) -> tuple[Array, ...]:
@@ -177,7 +200,7 @@ class State:
         self._build(base)
         loading.first_fit(
             m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own,
-            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.rng,
+            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.prospects, self.rng,
         )  # fmt: skip
         self.keep_as_best()
 
@@ -202,6 +225,8 @@ class State:
         """Everything that follows from `time`, `st[:, ROOM]`, the penalties, `slots` and `chosen`."""
         m = self.model
         self.par[PAR_BASE] = base
+        self.par[PAR_PROSPECTS] = 0
+        self.st[:, SEEN] = self.time
         self.con[:, CON_WEIGHT] = np.where(m.rules[:, RULE_HARD] == 1, base, 0)
         self.own[:, OWN_EXTRA] = 0
         self.rooms[:, ROOM_HEAD] = -1
@@ -266,9 +291,15 @@ class State:
         chain_share: float,
         student_share: float,
         resection_share: float = RESECTION_SHARE,
+        bath_share: float = 0.0,
     ) -> None:
         """One slice; the shares of moves are explained at `kernel.anneal`."""
         m = self.model
+        if bath_share > 0 and self.par[PAR_PROSPECTS] == 0:
+            build_prospects(
+                m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.time, self.st,
+                self.mates, self.prospects,
+            )  # fmt: skip
         if len(m.requests):
             self.par[PAR_HOT] = students.list_hot(
                 m.times, m.gaps, m.travel, m.classes, self.time, self.place, self.st, m.courses, m.requests,
@@ -278,10 +309,18 @@ class State:
         self.bad[: len(bad)] = bad
         self.par[PAR_BAD] = len(bad)
         kernel.anneal(
-            moves, hot, cold, chain_share, student_share * self._share_of_students(), resection_share,
+            moves, hot, cold, chain_share, student_share * self._share_of_students(), resection_share, bath_share,
             *self._class_side(), self.log, self.movable, self.bad, *self._student_side(), self.hot, self.choosers,
-            self.pick, self.swap, self.undo, self.best_time, self.best_room, self.best_slots, self.rng,
+            self.pick, self.swap, self.undo, self.prospects, self.noise, self.best_time, self.best_room,
+            self.best_slots, self.rng,
         )  # fmt: skip
+
+    @property
+    def settling(self) -> float:
+        """How many entries of `prospects` an accepted move to another time concerns, on average."""
+        rows = self.model.classes
+        peers = rows[:, CLASH_ALL] - rows[:, CLASH_AT] + rows[:, SOFT_ALL] - rows[:, SOFT_AT] + self.st[:, MATES_LEN]
+        return float(peers.mean() * rows[:, TIMES_LEN].mean())
 
     def _share_of_students(self) -> float:
         """How much of the usual share of student moves makes sense: little where few students have a choice."""

@@ -112,6 +112,7 @@ def move_student(
     pick: Array,
     swap: Array,
     undo: Array,
+    prospects: Array,
     rng: Array,
 ) -> Bool:
     """Try another sectioning of request q: free seats if there are, else an exchange within the course.
@@ -167,7 +168,7 @@ def move_student(
         par[PAR_SOFT] += left
         section(
             q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, mate_at, undo,
+            student_slots, slots, chosen, mate_at, undo, prospects,
         )  # fmt: skip
         return True
     # No seat: exchange the whole sectioning with another request of the course.
@@ -216,7 +217,7 @@ def move_student(
         taken = length if what >= 0 else ZERO
         section(
             who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, mate_at, undo,
+            student_slots, slots, chosen, mate_at, undo, prospects,
         )  # fmt: skip
     return True
 

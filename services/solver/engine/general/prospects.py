@@ -1,0 +1,191 @@
+"""What every class would meet at each of its times, and a likely time drawn by it (a heat bath).
+
+Owns the table `prospects`: what it counts, how it follows accepted moves, the draw. Must not know rooms, other rules
+than clashes, nor what is accepted: the draw is a proposal, and whoever accepts it evaluates it in full.
+
+A random time is refused 99 times of 100 once the search has cooled, after a look through all that the class could clash
+with there. With the table one pass over a class's times, a few reads each, stands for as many tries as it has times
+(S. Geman, D. Geman 1984). What the table leaves out (rooms, walking times, distribution constraints) is made up for in
+the acceptance: a proposal passes if its true change exceeds the expected one by no more than the threshold (W. Hastings
+1970).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from services.solver.engine.general.jit import INNER, KERNEL, Array, Float, Int
+from services.solver.engine.general.layout import (
+    MATES_LEN,
+    OWN_EXTRA,
+    PAR_BASE,
+    PAR_PROSPECTS,
+    PAR_SETTLED,
+    PAR_SOFT_ON,
+    PAR_STUDENT,
+    PAR_TIME,
+    PROSPECT_HARD,
+    PROSPECT_SOFT,
+    PROSPECT_TIME,
+    PROSPECTS_AT,
+    SEEN,
+)
+from services.solver.engine.general.model import CLASH_ALL, CLASH_AT, MATES_AT, SOFT_ALL, SOFT_AT, TIMES_AT, TIMES_LEN
+from services.solver.engine.general.random import draw
+from services.solver.engine.general.rules import gap_between
+
+# Size of the table of Gumbel-distributed numbers, a power of two: the option with the least (cost - temperature x such
+# a number) is drawn with probability exp(-cost / temperature), without an exponential per option (E. Gumbel 1954).
+NOISE = 1 << 14
+
+
+def gumbel_noise() -> Array:
+    """float64[NOISE]: equally likely quantiles in an order that is the same for every search."""
+    quantiles = (np.arange(NOISE) + 0.5) / NOISE
+    return np.random.default_rng(0).permutation(-np.log(-np.log(quantiles)))
+
+
+@njit(**INNER)
+def meet(
+    i: int, v: int, what: int, amount: int, times: Array, gaps: Array, classes: Array, st: Array, prospects: Array
+) -> None:
+    """Class i meets `amount` more at all of its times that overlap time v."""
+    at = st[i, PROSPECTS_AT]
+    for k in range(at, at + classes[i, TIMES_LEN]):
+        prospects[what, k] += amount * np.int64(gap_between(v, prospects[PROSPECT_TIME, k], times, gaps) < 0)
+
+
+@njit(**INNER)
+def meet_elsewhere(
+    i: int,
+    was: int,
+    now: int,
+    what: int,
+    amount: int,
+    times: Array,
+    gaps: Array,
+    classes: Array,
+    st: Array,
+    prospects: Array,
+) -> None:
+    """Class i meets `amount` at those of its times that overlap time `now`, no longer at those that overlap `was`."""
+    at = st[i, PROSPECTS_AT]
+    for k in range(at, at + classes[i, TIMES_LEN]):
+        v = prospects[PROSPECT_TIME, k]
+        change = np.int64(gap_between(now, v, times, gaps) < 0) - np.int64(gap_between(was, v, times, gaps) < 0)
+        prospects[what, k] += amount * change
+
+
+@njit(**INNER)
+def settle(
+    i: int,
+    times: Array,
+    gaps: Array,
+    classes: Array,
+    pool: Array,
+    soft_peers: Array,
+    soft_weights: Array,
+    par: Array,
+    time: Array,
+    st: Array,
+    mates: Array,
+    prospects: Array,
+) -> None:
+    """Tell all that class i could clash with where it is now. Called once a move is accepted: most are not."""
+    was, now = np.int64(st[i, SEEN]), np.int64(time[i])
+    if was == now:
+        return
+    st[i, SEEN] = now
+    par[PAR_SETTLED] += 1
+    if par[PAR_PROSPECTS] == 0:
+        return
+    # One call for the three lists: its body is long, and compiled where it stands.
+    mates_at, soft_at, clash_at = classes[i, MATES_AT], classes[i, SOFT_AT], classes[i, CLASH_AT]
+    n_mates = st[i, MATES_LEN]
+    n_soft = n_mates + classes[i, SOFT_ALL] - soft_at
+    n_all = n_soft + classes[i, CLASH_ALL] - clash_at
+    for m in range(n_all):
+        what = np.int64(PROSPECT_SOFT)
+        if m < n_mates:
+            j = np.int64(mates[mates_at + m, 0])
+            amount = np.int64(mates[mates_at + m, 1] * par[PAR_STUDENT])
+        elif m < n_soft:
+            j = np.int64(soft_peers[soft_at + m - n_mates] >> 1)
+            amount = np.int64(soft_weights[soft_at + m - n_mates])
+        else:
+            j = np.int64(pool[clash_at + m - n_soft] >> 1)
+            amount = np.int64(1)
+            what = np.int64(PROSPECT_HARD)
+        meet_elsewhere(j, was, now, what, amount, times, gaps, classes, st, prospects)
+
+
+@njit(**INNER)
+def likely_time(
+    i: int,
+    temperature: float,
+    classes: Array,
+    pool: Array,
+    par: Array,
+    st: Array,
+    own: Array,
+    prospects: Array,
+    noise: Array,
+    rng: Array,
+) -> tuple[Int, Float]:
+    """A place in class i's list of times, drawn by what they promise, and the change of weight and cost to expect.
+
+    (-1, 0) if that is the present time. Exact, as a draw, where only times, clashes and students matter.
+    """
+    at, n, first = classes[i, TIMES_AT], classes[i, TIMES_LEN], st[i, PROSPECTS_AT]
+    base = par[PAR_BASE] + own[i, OWN_EXTRA]
+    soft_on = par[PAR_SOFT_ON]
+    k = draw(rng) & (NOISE - 1)
+    chosen, least, cost, present = np.int64(-1), 0.0, 0.0, 0.0
+    for m in range(n):
+        expected = float(
+            prospects[PROSPECT_HARD, first + m] * base
+            + (prospects[PROSPECT_SOFT, first + m] + pool[at + 2 * m + 1] * par[PAR_TIME]) * soft_on
+        )
+        k = (k + 1) & (NOISE - 1)
+        value = expected - temperature * noise[k]
+        if prospects[PROSPECT_TIME, first + m] == st[i, SEEN]:
+            present = expected
+        if chosen < 0 or value < least:
+            chosen, least, cost = np.int64(m), value, expected
+    if prospects[PROSPECT_TIME, first + chosen] == st[i, SEEN]:
+        return np.int64(-1), 0.0
+    return chosen, cost - present
+
+
+@njit(**KERNEL)
+def build_prospects(
+    times: Array,
+    gaps: Array,
+    classes: Array,
+    pool: Array,
+    soft_peers: Array,
+    soft_weights: Array,
+    par: Array,
+    time: Array,
+    st: Array,
+    mates: Array,
+    prospects: Array,
+) -> None:
+    """Work the whole table out for where the classes and students are now, and have it kept up to date from now on."""
+    for k in range(prospects.shape[1]):
+        prospects[PROSPECT_HARD, k] = 0
+        prospects[PROSPECT_SOFT, k] = 0
+    hard, soft = np.int64(PROSPECT_HARD), np.int64(PROSPECT_SOFT)
+    for i in range(classes.shape[0]):
+        st[i, SEEN] = time[i]
+        v = np.int64(time[i])
+        for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
+            meet(np.int64(pool[m] >> 1), v, hard, np.int64(1), times, gaps, classes, st, prospects)
+        for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
+            amount = np.int64(soft_weights[m])
+            meet(np.int64(soft_peers[m] >> 1), v, soft, amount, times, gaps, classes, st, prospects)
+        for m in range(classes[i, MATES_AT], classes[i, MATES_AT] + st[i, MATES_LEN]):
+            amount = np.int64(mates[m, 1] * par[PAR_STUDENT])
+            meet(np.int64(mates[m, 0]), v, soft, amount, times, gaps, classes, st, prospects)
+    par[PAR_PROSPECTS] = 1

@@ -1,0 +1,127 @@
+"""Likely times: the table of what classes would meet stays exact, and the draw is the heat bath that it says it is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.problem.expand import expand
+from schemas.problem.model import Class, Config, Course, Problem, Subpart, Time, TimeOption
+from services.solver.compile.general import compile_general
+from services.solver.engine.general.layout import (
+    MATES_LEN,
+    PAR_PROSPECTS,
+    PROSPECT_HARD,
+    PROSPECT_SOFT,
+    PROSPECT_TIME,
+    PROSPECTS_AT,
+)
+from services.solver.engine.general.model import (
+    CLASH_ALL,
+    CLASH_AT,
+    MATES_AT,
+    SOFT_ALL,
+    SOFT_AT,
+    TIMES_LEN,
+    GeneralModel,
+)
+from services.solver.engine.general.search import warm_up
+from services.solver.engine.general.state import State
+from services.solver.engine.search import Assignment
+from services.solver.jit_cache import use_jit_cache
+from tests.unit.engine.general_problems import a_general_problem
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    use_jit_cache()
+    warm_up()
+
+
+def _counted(model: GeneralModel, state: State) -> np.ndarray:
+    """The table again, in plain Python, from where classes and students are."""
+    table = np.zeros_like(state.prospects)
+    table[PROSPECT_TIME] = state.prospects[PROSPECT_TIME]
+    for i, row in enumerate(model.classes):
+        met = [(PROSPECT_HARD, p >> 1, 1) for p in model.pool[row[CLASH_AT] : row[CLASH_ALL]]]
+        soft = slice(row[SOFT_AT], row[SOFT_ALL])
+        met += [
+            (PROSPECT_SOFT, p >> 1, w) for p, w in zip(model.soft_peers[soft], model.soft_weights[soft], strict=True)
+        ]
+        mates = state.mates[row[MATES_AT] : row[MATES_AT] + state.st[i, MATES_LEN]]
+        met += [(PROSPECT_SOFT, j, n * model.student_weight) for j, n in mates]
+        for k in range(state.st[i, PROSPECTS_AT], state.st[i, PROSPECTS_AT] + row[TIMES_LEN]):
+            for what, j, amount in met:
+                table[what, k] += amount * (model.gaps[table[PROSPECT_TIME, k], state.time[j]] < 0)
+    return table
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6))
+def test_the_table_stays_exact_under_moves(seed: int) -> None:
+    model = compile_general(expand(a_general_problem(seed)))
+    state = State(model, seed)
+    state.load(None, 300)
+    for _ in range(3):
+        # All kinds of moves: chains, students, classes with their students, likely times, tied classes.
+        state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.5)
+        assert (state.prospects == _counted(model, state)).all()
+    state.take_over(state.best(), 300)
+    assert state.par[PAR_PROSPECTS] == 0
+    state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.5)
+    assert (state.prospects == _counted(model, state)).all()
+
+
+def _lone_class(penalties: list[int]) -> GeneralModel:
+    """One class without a room, times apart from each other, at these penalties."""
+    base = a_general_problem(0, types=())
+    week = "1" * base.calendar.weeks
+    only = Class(
+        id="only", limit=1, times=[TimeOption(time=f"t{k}", penalty=penalty) for k, penalty in enumerate(penalties)]
+    )
+    problem = Problem.model_validate(
+        {
+            **base.model_dump(),
+            "times": [Time(id=f"t{k}", weeks=week, days="1", start=k, length=1) for k in range(len(penalties))],
+            "calendar": base.calendar.model_copy(update={"days": 1}),
+            "courses": [Course(id="only", configs=[Config(id="only", subparts=[Subpart(id="only", classes=[only])])])],
+            "curricula": [],
+            "students": [],
+            "distributions": [],
+        }
+    )
+    return compile_general(expand(problem))
+
+
+def _at_time(model: GeneralModel, time: int) -> State:
+    nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
+    state = State(model, 1)
+    state.load(Assignment(np.array([time], np.int32), np.full(1, -1, np.int32), *nobody), 300)
+    return state
+
+
+def test_the_only_good_time_of_many_is_found_at_once() -> None:
+    model = _lone_class([800, *[900] * 19, 0, *[900] * 19])
+    by_chance, likely = (_at_time(model, 0) for _ in range(2))
+    by_chance.anneal(3, 1.0, 1.0, 0.0, 0.0)
+    likely.anneal(3, 1.0, 1.0, 0.0, 0.0, bath_share=1.0)
+    assert (by_chance.time[0], likely.time[0]) == (0, 20)
+
+
+@pytest.mark.parametrize("bath_share", [0.0, 0.5, 1.0])
+def test_times_are_as_frequent_as_their_costs_say(bath_share: float) -> None:
+    """The stationary distribution of annealing at one temperature, whatever the share of likely times."""
+    penalties = [0, 4, 8, 8]
+    model = _lone_class(penalties)
+    state = _at_time(model, 0)
+    temperature, looks = 6.0, 4_000
+    seen = np.zeros(len(penalties))
+    for _ in range(looks):
+        state.anneal(3, temperature, temperature, 0.0, 0.0, bath_share=bath_share)
+        seen[state.time[0]] += 1
+    weights = np.array([math.exp(-model.time_weight * p / temperature) for p in penalties])
+    assert seen / looks == pytest.approx(weights / weights.sum(), abs=0.04)
