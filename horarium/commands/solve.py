@@ -214,6 +214,10 @@ def _print_provenance(result: SolveResult) -> None:
             say("What stands in the way:")
         for reason in result.reasons[:MAX_REASONS]:
             say(f"  - {reason}")
+        if result.relaxations:
+            say("What would help:")
+        for relaxation in result.relaxations:
+            say(f"  - {relaxation}")
     say(f"Method: {result.method} ({result.method_reason}); {result.moves:,} moves.")
 
 

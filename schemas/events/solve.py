@@ -134,6 +134,10 @@ class Infeasibility(_Part):
 
     proven: bool
     reasons: list[str] = Field(default_factory=list)
+    relaxations: list[str] = Field(
+        default_factory=list,
+        description="What would help, one on top of the other, each counted again: how many violations are left then.",
+    )
 
 
 class ErrorInfo(_Part):

@@ -114,6 +114,7 @@ def _search(
         bound=result.bound,
         proven_infeasible=result.proven_infeasible,
         reasons=result.reasons,
+        relaxations=result.relaxations,
         changes=_changes(contents, expanded, result.timetable, budget_impossible=result.budget_impossible),
         provenance={
             "engine_version": result.engine_version,
@@ -143,6 +144,7 @@ def _judge_only(service: Service, order: Order, contents: Contents, loaded: Load
         bound=None,
         proven_infeasible=False,
         reasons=[],
+        relaxations=[],
         changes=_changes(contents, expanded, timetable),
         provenance={
             "engine_version": version("horarium"),
@@ -204,6 +206,7 @@ def _send_result(
     bound: int | None,
     proven_infeasible: bool,
     reasons: list[str],
+    relaxations: list[str],
     changes: Changes | None,
     provenance: dict[str, str],
 ) -> None:
@@ -241,6 +244,7 @@ def _send_result(
         optimal=optimal,
         proven_infeasible=proven_infeasible,
         reasons=reasons[:_MAX_VIOLATIONS],
+        relaxations=relaxations,
         searched_s=round(searched_s, 3),
     )
 

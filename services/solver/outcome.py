@@ -145,7 +145,9 @@ def _infeasibility(ends: Sequence[TaskEnd]) -> Infeasibility | None:
     reasons = list(dict.fromkeys(reason for one in told for reason in one.reasons))
     if not told:
         return None
-    return Infeasibility(proven=any(one.proven for one in told), reasons=reasons[:MAX_REASONS])
+    # Relaxations build on one another and on one timetable: those of the first variant that has some.
+    helpful = next((one.relaxations for one in told if one.relaxations), [])
+    return Infeasibility(proven=any(one.proven for one in told), reasons=reasons[:MAX_REASONS], relaxations=helpful)
 
 
 def _error(ends: Sequence[TaskEnd]) -> ErrorInfo | None:

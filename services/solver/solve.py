@@ -19,11 +19,14 @@ from services.solver.explain import explain_infeasibility
 from services.solver.legs import Legs, Wanted
 from services.solver.necessary import necessary_reasons
 from services.solver.portfolio import Clock
+from services.solver.relaxations import relaxations
 
 # While hard violations are left, this much of the end of the budget is for finding out why.
 EXPLANATION_SECONDS = 10.0
 EXPLANATION_SHARE = 0.1
 MIN_EXPLANATION_SECONDS = 1.0
+# Most that is spent on what would help, of what the explanation has left, but no less than its own minimum.
+RELAXATION_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class SolveResult:
     """The best timetable found, the engine's own count of it, and how it came about.
 
     `reasons` are sentences: why there is no timetable without violations if `proven_infeasible`, else what seems to
-    stand in the way. `method` names what ran, joined by "+"; `method_reason` says why, for people.
+    stand in the way; `relaxations` say what would help. `method` names what ran, joined by "+"; `method_reason` says
+    why, for people.
 
     With a baseline: `forced` classes cannot stay where it has them, whatever else is done, and `over_budget` classes
     have changed beyond the number allowed; `budget_impossible` if it is proven that some must.
@@ -70,6 +74,7 @@ class SolveResult:
     optimal: bool
     proven_infeasible: bool
     reasons: list[str]
+    relaxations: list[str]
     method: str
     method_reason: str
     moves: int
@@ -144,6 +149,15 @@ def solve_problem(
             counted=counted,
         )
         reasons, infeasible = explanation.reasons, infeasible or explanation.proven
+    helpful: list[str] = []
+    if best.hard_violations and moves is None and not should_stop():
+        reporter.tick(None, "looking for what would help")
+        helpful = relaxations(
+            expanded.problem,
+            to_timetable(expanded, best.assignment),
+            seconds=max(MIN_EXPLANATION_SECONDS, min(clock.left, RELAXATION_SECONDS)),
+            should_stop=should_stop,
+        )
     reporter.tick()
     bound = legs.bound if best.hard_violations == 0 and best.over_budget == 0 else None
     return SolveResult(
@@ -156,6 +170,7 @@ def solve_problem(
         optimal=bound is not None and bound >= best.cost,
         proven_infeasible=best.hard_violations > 0 and infeasible,
         reasons=reasons if best.hard_violations else [],
+        relaxations=helpful,
         method="+".join(legs.methods),
         method_reason=legs.reason,
         moves=legs.moves,

@@ -382,7 +382,11 @@ def test_every_end_is_told_with_what_to_do(site: Site) -> None:
         outcome = page.get_by_role("region", name="Outcome")
         show(page, f"/jobs/{infeasible.job_id}")
         expect(outcome).to_contain_text("No timetable can keep every hard rule")
-        expect(outcome.get_by_role("list")).to_contain_text(re.compile("room|class-"))
+        expect(outcome.get_by_role("list").first).to_contain_text(re.compile("room|class-"))
+        expect(outcome).to_contain_text("What would help")
+        expect(outcome.get_by_role("list").last).to_contain_text(
+            re.compile("^If class .* hard violations? (are|is) left")
+        )
         show(page, f"/jobs/{failed.job_id}")
         expect(outcome).to_contain_text("Failed")
         expect(outcome).to_contain_text("no-such-course")

@@ -43,7 +43,8 @@ def best(cost=10, final=False):
     say("best", b"best-%d" % cost, hard_violations=0, cost=cost, parts={"time": cost}, searched_s=3.0, final=final)
 def result(cost=10, stopped=False, hard=0):
     say("result", b"result-%d" % cost, score={"hard_violations": hard, "total": cost}, stopped=stopped,
-        reasons=["because"], proven_infeasible=False, searched_s=3.0, bound=None, optimal=False)
+        reasons=["because"], relaxations=["if only"], proven_infeasible=False, searched_s=3.0,
+        bound=None, optimal=False)
 order = read_frame(sys.stdin.buffer)
 seconds = order.header["order"]["seconds"]
 stop = threading.Event()
@@ -181,6 +182,7 @@ async def test_violations_travel_with_their_reasons(scene: Scene) -> None:
     assert isinstance(end, TaskResult)
     assert end.infeasibility is not None
     assert (end.infeasibility.proven, end.infeasibility.reasons) == (False, ["because"])
+    assert end.infeasibility.relaxations == ["if only"]
 
 
 async def test_the_base_timetable_travels_with_the_order(scene: Scene) -> None:

@@ -102,11 +102,17 @@ def test_some_failed_variants_are_named_beside_the_good_ones() -> None:
 
 def test_reasons_for_infeasibility_are_told_once_and_only_if_no_variant_is_free_of_violations() -> None:
     told = [
-        TaskEnd(n, EndReason.FINISHED, result=a_result(n, hard=1), infeasibility=Infeasibility(proven=p, reasons=["r"]))
-        for n, p in ((1, False), (2, True))
+        TaskEnd(
+            n,
+            EndReason.FINISHED,
+            result=a_result(n, hard=1),
+            infeasibility=Infeasibility(proven=p, reasons=["r"], relaxations=helpful),
+        )
+        for n, p, helpful in ((1, False, []), (2, True, ["first", "then"]), (3, False, ["other"]))
     ]
-    assert completed_event(a_job(), told).infeasibility == Infeasibility(proven=True, reasons=["r"])
-    assert completed_event(a_job(), [*told, done(3)]).infeasibility is None
+    expected = Infeasibility(proven=True, reasons=["r"], relaxations=["first", "then"])
+    assert completed_event(a_job(), told).infeasibility == expected
+    assert completed_event(a_job(), [*told, done(4)]).infeasibility is None
 
 
 def test_the_worst_variants_are_left_out_of_an_event_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,8 @@ def test_an_infeasible_problem_is_proven_explained_and_still_timetabled_as_far_a
     assert not result.optimal
     assert result.hard_violations == 1
     assert any("SameStart" in reason or "DifferentTime" in reason for reason in result.reasons)
+    assert len(result.relaxations) == 1
+    assert "need not be kept, no hard violation is left" in result.relaxations[0]
     assert len(result.timetable.placements) == 2
 
 
@@ -156,4 +158,5 @@ def test_what_cannot_fit_is_said_before_the_search() -> None:
     result = solve(a_problem(crowd), seconds=1.0, reports=reports)
     assert result.proven_infeasible
     assert "noether" in result.reasons[0]
+    assert result.relaxations == ["If class 'c0' may be at Mon 00:05-00:10, no hard violation is left."]
     assert any("noether" in report.message for report in reports)

@@ -10,6 +10,7 @@ import { count, duration, many, moment, plain, scoreWords, taken } from "../word
 export function outcomeCard(job) {
   const [tone, sign, title, text] = ending(job);
   const reasons = job.infeasibility?.reasons ?? [];
+  const relaxations = job.infeasibility?.relaxations ?? [];
   const details = job.error?.details ?? [];
   return h(
     "section",
@@ -26,6 +27,14 @@ export function outcomeCard(job) {
           "ul",
           { class: "reasons" },
           reasons.map((reason) => h("li", {}, reason)),
+        ),
+      ],
+      relaxations.length > 0 && [
+        h("h3", { class: "label" }, "What would help"),
+        h(
+          "ol",
+          { class: "reasons" },
+          relaxations.map((relaxation) => h("li", {}, relaxation)),
         ),
       ],
       details.length > 0 &&
