@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from benchmarks import curriculum, dispatch, enrolment, itc2019, load, responsiveness, service, university
+from benchmarks import curriculum, dispatch, enrolment, interactive, itc2019, load, responsiveness, service, university
 from benchmarks.kept import kept
 from benchmarks.runs import Runs
 
@@ -37,6 +37,7 @@ def _measure(options: argparse.Namespace, runs: Runs) -> int:
         "dispatch": lambda: dispatch.measure(options.broker),
         "responsiveness": responsiveness.measure,
         "load": load.measure,
+        "interactive": interactive.measure,
     }
     for name in options.what or [name for name in measurements if name not in _BY_NAME_ONLY]:
         if name not in measurements:
