@@ -1,6 +1,7 @@
 """What somebody at a screen waits for: a child's start to its first timetable, and answers about single moves.
 
-The child is the real program with its real order; kernels are compiled before. Moves are asked of a full-size timetable.
+The child is the real program with its real order; kernels are compiled before. Moves are asked of a full-size
+timetable.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from time import monotonic
 
@@ -41,15 +43,13 @@ def measure() -> None:
     for problem in problems.values():
         load_kernel(expand(problem))
     print(f"\nStart of a child process to its first moves, median of {_STARTS}\n")
-    print("| problem | process started | problem read, checked, compiled | first moves | all |")
+    print("| problem | process started | problem read and checked | compiled, first timetable | all |")
     print("|---|---:|---:|---:|---:|")
     for name, problem in problems.items():
         starts = [asyncio.run(_start(problem)) for _ in range(_STARTS)]
         started, loaded, moved = (median(values) for values in zip(*starts, strict=True))
-        print(
-            f"| {name} | {started:.2f} s | {loaded:.2f} s | {moved:.2f} s | {started + loaded + moved:.2f} s |",
-            flush=True,
-        )
+        steps = " | ".join(f"{took:.2f} s" for took in (started, loaded, moved, started + loaded + moved))
+        print(f"| {name} | {steps} |", flush=True)
     _moves(problems["full size"])
 
 
@@ -100,10 +100,10 @@ def _moves(problem: Problem) -> None:
     placed = [choice.choice(result.timetable.placements) for _ in range(_ASKED)]
     others = [choice.choice(result.timetable.placements) for _ in range(_ASKED)]
     moved = [
-        _milliseconds(lambda a=a, b=b: evaluate(board, Move.model_validate({"class": a.class_id, "time": b.time})))
+        _milliseconds(partial(evaluate, board, Move.model_validate({"class": a.class_id, "time": b.time})))
         for a, b in zip(placed, others, strict=True)
     ]
-    listed = [_milliseconds(lambda a=a: alternatives(board, a.class_id)) for a in placed]
+    listed = [_milliseconds(partial(alternatives, board, a.class_id)) for a in placed]
     print(f"\nQuestions about a full-size timetable, {_ASKED} classes at random; made ready in {ready:.1f} s\n")
     print("| question | p50 | p99 | longest |")
     print("|---|---:|---:|---:|")
