@@ -43,7 +43,7 @@ class Schedule:
 
     hottest: float = 8.0
     warm: float = 2.0
-    coldest: float = 0.12
+    coldest: float = 0.09
     sprint: float = 0.08
     hard_weight: float = 40.0
     hard_weight_limit: float = 400.0
