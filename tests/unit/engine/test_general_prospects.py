@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from schemas.problem.model import Class, Config, Course, Problem, Subpart, Time,
 from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import (
     MATES_LEN,
+    PAR_HARD,
     PAR_PROSPECTS,
+    PAR_SOFT,
     PROSPECT_HARD,
     PROSPECT_SOFT,
     PROSPECT_TIME,
@@ -74,6 +77,16 @@ def test_the_table_stays_exact_under_moves(seed: int) -> None:
     assert state.par[PAR_PROSPECTS] == 0
     state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.5)
     assert (state.prospects == _counted(model, state)).all()
+
+
+def test_weights_too_large_for_the_table_do_without_it() -> None:
+    model = compile_general(expand(a_general_problem(6)))
+    state = State(replace(model, student_weight=10**9), 1)
+    state.load(None, 300)
+    state.anneal(500, 30.0, 5.0, 0.0, 0.2, 0.3, bath_share=0.9)
+    assert state.par[PAR_PROSPECTS] == 0
+    hard, cost = state.score_now()
+    assert (sum(hard.values()), sum(cost.values())) == (state.par[PAR_HARD], state.par[PAR_SOFT])
 
 
 def _lone_class(penalties: list[int]) -> GeneralModel:

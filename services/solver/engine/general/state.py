@@ -117,6 +117,9 @@ class State:
         self.work = np.zeros(2 * longest + 1, np.int64)
         self.log = np.zeros((ties.MAX_JOINT, 5), np.int64)
         self.prospects = self._prospects()
+        # What one entry of it could come to at most: weights beyond that do without likely times.
+        most = int(model.student_weight) * n_slots + int(model.soft_weights.sum())
+        self._expectable = most <= np.iinfo(np.int32).max
         self.noise = gumbel_noise()
         self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
             np.int64
@@ -295,6 +298,7 @@ class State:
     ) -> None:
         """One slice; the shares of moves are explained at `kernel.anneal`."""
         m = self.model
+        bath_share *= self._expectable
         if bath_share > 0 and self.par[PAR_PROSPECTS] == 0:
             build_prospects(
                 m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.time, self.st,
