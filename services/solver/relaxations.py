@@ -143,25 +143,27 @@ def _places(board: Board, name: str) -> Iterator[_Change]:
 
 
 def _elsewhere(board: Board, cls: Class, old: Placed | None) -> Iterator[Placed]:
-    """Another time in the room it has, another room at the time it has; anything if it is nowhere yet.
+    """Another room at the time it has, then another time in the room it has; if it is nowhere yet, at a few of its own.
 
     Only times that take as long, as often, in as many weeks: others would be another class.
     """
     reading = board.reading
     listed = [reading.times[name] for name in board.domains.listed_times(cls)]
-    asked = {_shape(old.time)} if old is not None else {_shape(time) for time in listed}
-    times = [time for time in reading.times.values() if _shape(time) in asked]
-    rooms: Sequence[Room | None] = [None if old is None else old.room]
+    own_times = listed[:_NAMED] if old is None else [old.time]
+    own_rooms: Sequence[Room | None] = [None if old is None else old.room]
     if old is None and needs_room(cls):
-        rooms = [room for room in reading.rooms.values() if board.domains.room_penalty(cls, room) is not None][:_NAMED]
-    for time in times:
-        for room in rooms:
-            if old is None or time.id != old.time.id:
+        own_rooms = [r for r in reading.rooms.values() if board.domains.room_penalty(cls, r) is not None][:_NAMED]
+    if cls.rooms is not None:
+        by_size = sorted(reading.rooms.values(), key=lambda room: room.capacity)
+        large = [room for room in by_size if room.capacity >= cls.limit and room not in own_rooms]
+        for room in large[: MAX_PLACES // 2 // len(own_times)]:
+            for time in own_times:
                 yield put(board, cls.id, time, room)
-    if old is not None and cls.rooms is not None:
-        for room in sorted(reading.rooms.values(), key=lambda room: room.capacity):
-            if room.capacity >= cls.limit and room is not old.room:
-                yield put(board, cls.id, old.time, room)
+    asked = {_shape(time) for time in own_times}
+    for time in reading.times.values():
+        if _shape(time) in asked and (old is None or time.id != old.time.id):
+            for own in own_rooms:
+                yield put(board, cls.id, time, own)
 
 
 def _shape(time: Time) -> tuple[int, int, int]:

@@ -19,7 +19,7 @@ from schemas.problem.model import (
 from schemas.referee import judge
 from schemas.timetable import Enrolment, Placement, Timetable, Unplaced, Unsectioned
 from services.solver.relaxations import relaxations
-from tests.unit.solver_portfolio.problems import a_class, a_course, a_problem
+from tests.unit.solver_portfolio.problems import a_class, a_course, a_problem, hours
 
 
 def at(name: str, time: str, room: str | None = None) -> Placement:
@@ -118,6 +118,18 @@ def test_a_class_without_a_place_gets_a_free_one() -> None:
     )
     assert would_help(a_problem(classes), timetable) == [
         "If class 'b' may be at Mon 00:05-00:10 in room 'hall', no hard violation is left."
+    ]
+
+
+def test_a_class_without_a_place_gets_another_room_where_its_own_are_taken_all_week() -> None:
+    classes = [a_course(name, a_class(name, hours(1, 2), ["hall"])) for name in ("a", "b", "c")]
+    problem = a_problem(classes, days=1, rooms=["hall", "lab"])
+    timetable = Timetable(
+        placements=[at("a", "0-0", "hall"), at("b", "0-1", "hall")],
+        unplaced=[Unplaced.model_validate({"class": "c", "reason": "no room"})],
+    )
+    assert would_help(problem, timetable) == [
+        "If class 'c' may be at Mon 00:00-00:05 in room 'lab', no hard violation is left."
     ]
 
 
