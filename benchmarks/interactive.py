@@ -15,6 +15,7 @@ from functools import partial
 from statistics import median
 from time import monotonic
 
+from benchmarks.university import SIZES
 from horarium.university import generate_university
 from schemas.problem.expand import expand
 from schemas.problem.model import Problem
@@ -29,7 +30,7 @@ from services.solver.runner import SolverChild, Work, child_command, child_envir
 from services.solver.settings import SolverSettings
 from services.solver.solve import solve_problem
 
-_SIZES = {"small (60 courses)": (60, 600, 80), "full size": (1_800, 19_000, 2_320)}
+_SIZES = {"small (60 courses)": (60, 600, 80), "full size": SIZES["full size"]}
 _STARTS = 3
 _ASKED = 200
 
@@ -79,8 +80,6 @@ async def _start(problem: Problem) -> tuple[float, float, float]:
         seen: dict[str, float] = {}
         async for frame in child.frames():
             seen.setdefault(frame.kind, monotonic())
-            if frame.kind == "loaded":
-                continue
             if frame.kind == "progress" and frame.header.get("cost") is not None:
                 break
         reading, loaded, moved = seen["progress"], seen.get("loaded", seen["progress"]), monotonic()

@@ -1,10 +1,12 @@
 """Times in words: "Mon Wed 09:00-09:50, weeks 1-7 9-15".
 
-Owns how days, clock times and weeks are written in violations and exports. Must not know any one export.
+Owns how days, clock times, weeks and long lists of names are written in violations and exports. Must not know any one
+export.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from schemas.problem.model import Calendar, Time, TimeBlock
@@ -51,3 +53,9 @@ def in_words(calendar: Calendar, time: Time | TimeBlock) -> str:
     if time.weeks is None or "0" not in time.weeks:
         return words
     return f"{words}, weeks {weeks_in_words(calendar, time)}"
+
+
+def first_of(names: Sequence[str], limit: int) -> str:
+    """At most `limit` of the names, and how many more there are: "a, b and 3 more"."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

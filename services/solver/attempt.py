@@ -220,11 +220,11 @@ class Attempt:
             )
         infeasibility = None
         if Score.model_validate(header["score"]).hard_violations:
-            reasons = [str(line)[:500] for line in header["reasons"][:_MAX_REASONS]]
-            helpful = [str(line)[:500] for line in header.get("relaxations", [])[:_MAX_REASONS]]
-            infeasibility = Infeasibility(
-                proven=bool(header["proven_infeasible"]), reasons=reasons, relaxations=helpful
+            reasons, helpful = (
+                [str(line)[:500] for line in header[name][:_MAX_REASONS]] for name in ("reasons", "relaxations")
             )
+            proven = bool(header["proven_infeasible"])
+            infeasibility = Infeasibility(proven=proven, reasons=reasons, relaxations=helpful)
         return TaskResult(reason, frame.body, infeasibility)
 
     async def _run_child(self, plan: Plan) -> tuple[_Heard, Exit | None]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.problem.expand import ExpandedProblem, Options, TimeMask
+from schemas.problem.wording import first_of
 from services.solver.engine.exact.instants import start_instants
 from services.solver.engine.exact.model import Span
 
@@ -233,13 +234,9 @@ def _missing_seats(expanded: ExpandedProblem) -> Iterator[str]:
 
 
 def _names(expanded: ExpandedProblem, classes: Sequence[int]) -> str:
-    named = [expanded.classes[i].id for i in classes[:_NAMED]]
-    more = len(classes) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+    return first_of([expanded.classes[i].id for i in classes], _NAMED)
 
 
 def _rooms(expanded: ExpandedProblem, rooms: Sequence[int]) -> str:
-    named = [expanded.problem.rooms[r].id for r in rooms[:_NAMED]]
-    more = len(rooms) - len(named)
     noun = "room" if len(rooms) == 1 else "rooms"
-    return f"{noun} {', '.join(named)}" + (f" and {more} more" if more else "")
+    return f"{noun} {first_of([expanded.problem.rooms[r].id for r in rooms], _NAMED)}"

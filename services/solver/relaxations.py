@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from schemas.change.baseline import Baseline
 from schemas.problem.model import Class, Course, Distribution, Problem, Room, RoomOption, Time, TimeOption
-from schemas.problem.wording import in_words
+from schemas.problem.wording import first_of, in_words
 from schemas.referee import judge
 from schemas.referee.distributions import violation_count
 from schemas.referee.places import is_during, needs_room
@@ -52,14 +51,13 @@ def relaxations(
     *,
     seconds: float,
     should_stop: Callable[[], bool],
-    baseline: Baseline | None = None,
 ) -> list[str]:
     """At most MAX_STEPS sentences, each with the violations that are left if it and those before it are granted."""
     deadline = clock.monotonic() + seconds
     sentences: list[str] = []
-    verdict = judge(problem, timetable, baseline)
+    verdict = judge(problem, timetable)
     while verdict.score.hard_violations and len(sentences) < MAX_STEPS:
-        step = _best_change(problem, timetable, verdict, baseline, deadline, should_stop)
+        step = _best_change(problem, timetable, verdict, deadline, should_stop)
         if step is None:
             break
         change, problem, timetable, after = step
@@ -75,7 +73,6 @@ def _best_change(
     problem: Problem,
     timetable: Timetable,
     before: Verdict,
-    baseline: Baseline | None,
     deadline: float,
     should_stop: Callable[[], bool],
 ) -> tuple[_Change, Problem, Timetable, Verdict] | None:
@@ -96,7 +93,7 @@ def _best_change(
         if over():
             return None
         other_problem, other_timetable = change.apply(problem, timetable)
-        after = judge(other_problem, other_timetable, baseline)
+        after = judge(other_problem, other_timetable)
         if after.score.hard_violations < before.score.hard_violations:
             return change, other_problem, other_timetable, after
     return None
@@ -179,9 +176,8 @@ def _allow(board: Board, placed: Placed, problem: Problem, timetable: Timetable)
     if placed.room is not None and rooms is not None and all(option.room != placed.room.id for option in rooms):
         rooms = [*rooms, RoomOption(room=placed.room.id)]
     allowed = cls.model_copy(update={"times": times, "time_domain": None, "rooms": rooms})
-    placement = Placement.model_validate(
-        {"class": cls.id, "time": placed.time.id, "room": None if placed.room is None else placed.room.id}
-    )
+    room = None if placed.room is None else placed.room.id
+    placement = Placement(class_id=cls.id, time=placed.time.id, room=room)
     placements = [placement, *(p for p in timetable.placements if p.class_id != cls.id)]
     unplaced = [u for u in timetable.unplaced if u.class_id != cls.id]
     return _with_class(problem, allowed), timetable.model_copy(update={"placements": placements, "unplaced": unplaced})
@@ -198,7 +194,7 @@ def _constraints(board: Board, classes: set[str]) -> Iterator[_Change | None]:
         broken = violation_count(board.reading, distribution)
         yield None
         if broken:
-            listed = _listed(distribution.classes)
+            listed = first_of(distribution.classes, _NAMED)
             words = f"constraint {number + 1}, {distribution.type} of {listed}, need not be kept"
             yield _Change(broken, 6, words, partial(_without_constraint, distribution))
 
@@ -289,7 +285,9 @@ def _seats(board: Board, timetable: Timetable) -> Iterator[_Change]:
         classes = _one_way(course) if students else []
         if students and classes:
             seats = "seat" if len(students) == 1 else "seats"
-            words = f"{_listed([c.id for c in classes])} of course {course.id!r} had {len(students)} {seats} more"
+            words = (
+                f"{first_of([c.id for c in classes], _NAMED)} of course {course.id!r} had {len(students)} {seats} more"
+            )
             yield _Change(len(students), 2, words, partial(_with_seats, course.id, classes, students))
 
 
@@ -363,8 +361,3 @@ def _with_class(problem: Problem, changed: Class) -> Problem:
         ]
         courses.append(course.model_copy(update={"configs": configs}))
     return problem.model_copy(update={"courses": courses})
-
-
-def _listed(names: Sequence[str]) -> str:
-    named = ", ".join(names[:_NAMED])
-    return named + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

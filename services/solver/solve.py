@@ -149,19 +149,20 @@ def solve_problem(
             counted=counted,
         )
         reasons, infeasible = explanation.reasons, infeasible or explanation.proven
+    timetable = to_timetable(expanded, best.assignment)
     helpful: list[str] = []
     if best.hard_violations and moves is None and not should_stop():
         reporter.tick(None, "looking for what would help")
         helpful = relaxations(
             expanded.problem,
-            to_timetable(expanded, best.assignment),
+            timetable,
             seconds=max(MIN_EXPLANATION_SECONDS, min(clock.left, RELAXATION_SECONDS)),
             should_stop=should_stop,
         )
     reporter.tick()
     bound = legs.bound if best.hard_violations == 0 and best.over_budget == 0 else None
     return SolveResult(
-        timetable=to_timetable(expanded, best.assignment),
+        timetable=timetable,
         hard_violations=best.hard_violations,
         cost=best.cost,
         parts=best.parts,

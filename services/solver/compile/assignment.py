@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from schemas.problem.expand import ExpandedProblem
+from schemas.problem.wording import first_of
 from schemas.timetable import Enrolment, Placement, Timetable, Unplaced, Unsectioned
 from services.solver.engine.search import Assignment, Int32s
 
@@ -154,9 +155,7 @@ def _why_unplaced(
 
 
 def _names(expanded: ExpandedProblem, counted: Counter[int]) -> str:
-    most = [expanded.classes[j].id for j, _ in counted.most_common(_NAMED)]
-    more = len(counted) - len(most)
-    return ", ".join(most) + (f" and {more} more" if more > 0 else "")
+    return first_of([expanded.classes[j].id for j, _ in counted.most_common()], _NAMED)
 
 
 # -- requests without a section ---------------------------------------------------------------------------------------

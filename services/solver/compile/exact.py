@@ -12,6 +12,7 @@ from itertools import combinations
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.model import Distribution, DistributionType
+from schemas.problem.wording import first_of
 from schemas.referee import judge
 from services.solver.compile.assignment import to_timetable
 from services.solver.engine.exact.model import (
@@ -211,10 +212,9 @@ def _rules(expanded: ExpandedProblem, unit_of: dict[int, int]) -> Iterator[Rule]
 
 
 def _label(distribution: Distribution, members: tuple[int, ...], expanded: ExpandedProblem) -> str:
-    names = [expanded.classes[i].id for i in members[:_NAMED]]
-    more = f" and {len(members) - len(names)} more" if len(members) > len(names) else ""
+    names = first_of([expanded.classes[i].id for i in members], _NAMED)
     numbers = f"({', '.join(map(str, distribution.parameters))})" if distribution.parameters else ""
-    return f"{distribution.type.value}{numbers} of {', '.join(names)}{more}"
+    return f"{distribution.type.value}{numbers} of {names}"
 
 
 def _soft_pairs(expanded: ExpandedProblem, unit_of: dict[int, int]) -> Iterator[SoftPair]:

@@ -167,7 +167,6 @@ def build_prospects(
     soft_peers: Array,
     soft_weights: Array,
     par: Array,
-    time: Array,
     st: Array,
     mates: Array,
     prospects: Array,
@@ -178,8 +177,7 @@ def build_prospects(
         prospects[PROSPECT_SOFT, k] = 0
     hard, soft = np.int64(PROSPECT_HARD), np.int64(PROSPECT_SOFT)
     for i in range(classes.shape[0]):
-        st[i, SEEN] = time[i]
-        v = np.int64(time[i])
+        v = np.int64(st[i, SEEN])
         for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
             meet(np.int64(pool[m] >> 1), v, hard, np.int64(1), times, gaps, classes, st, prospects)
         for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):

@@ -301,8 +301,8 @@ class State:
         bath_share *= self._expectable
         if bath_share > 0 and self.par[PAR_PROSPECTS] == 0:
             build_prospects(
-                m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.time, self.st,
-                self.mates, self.prospects,
+                m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.st, self.mates,
+                self.prospects,
             )  # fmt: skip
         if len(m.requests):
             self.par[PAR_HOT] = students.list_hot(

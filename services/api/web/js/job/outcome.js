@@ -6,6 +6,20 @@ import { icon } from "../icons.js";
 import { link } from "../router.js";
 import { count, duration, many, moment, plain, scoreWords, taken } from "../words.js";
 
+/** A headed list, or nothing if there is nothing to say. */
+function sentences(heading, list, lines) {
+  return (
+    lines.length > 0 && [
+      h("h3", { class: "label" }, heading),
+      h(
+        list,
+        { class: "reasons" },
+        lines.map((line) => h("li", {}, line)),
+      ),
+    ]
+  );
+}
+
 /** What the end means, and what may be done now. */
 export function outcomeCard(job) {
   const [tone, sign, title, text] = ending(job);
@@ -21,22 +35,8 @@ export function outcomeCard(job) {
       {},
       h("h2", {}, title),
       h("p", {}, text),
-      reasons.length > 0 && [
-        h("h3", { class: "label" }, job.infeasibility.proven ? "Proven reasons" : "What stood in the way"),
-        h(
-          "ul",
-          { class: "reasons" },
-          reasons.map((reason) => h("li", {}, reason)),
-        ),
-      ],
-      relaxations.length > 0 && [
-        h("h3", { class: "label" }, "What would help"),
-        h(
-          "ol",
-          { class: "reasons" },
-          relaxations.map((relaxation) => h("li", {}, relaxation)),
-        ),
-      ],
+      sentences(job.infeasibility?.proven ? "Proven reasons" : "What stood in the way", "ul", reasons),
+      sentences("What would help", "ol", relaxations),
       details.length > 0 &&
         h(
           "ul",
