@@ -110,8 +110,15 @@ def _assert_tables_exact(problem: Problem, expanded: ExpandedProblem, model: Gri
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(problem=grid_problems(), seed=st.integers(0, 2**32), temperature=st.sampled_from([0.5, 5.0, 500.0]))
-def test_every_accepted_move_keeps_all_tables_exact(problem: Problem, seed: int, temperature: float) -> None:
+@given(
+    problem=grid_problems(),
+    seed=st.integers(0, 2**32),
+    temperature=st.sampled_from([0.5, 5.0, 500.0]),
+    chain_share=st.sampled_from([0.1, 1.0]),
+)
+def test_every_accepted_move_keeps_all_tables_exact(
+    problem: Problem, seed: int, temperature: float, chain_share: float
+) -> None:
     expanded = _expanded(problem)
     assume(is_grid(expanded))
     model = compile_grid(expanded)
@@ -120,7 +127,7 @@ def test_every_accepted_move_keeps_all_tables_exact(problem: Problem, seed: int,
     best = (state.hard, state.cost)
     accepted = 0
     for _ in range(120):
-        state.advance(1, temperature, temperature, 3.0, 0.3, 0.4, 0.6, -1)
+        state.advance(1, temperature, temperature, 3.0, 0.3, 0.4, 0.6, chain_share, -1)
         if state.totals[kernel.ACCEPTED] > accepted:
             accepted = int(state.totals[kernel.ACCEPTED])
             _assert_tables_exact(problem, expanded, model, state)
@@ -128,6 +135,31 @@ def test_every_accepted_move_keeps_all_tables_exact(problem: Problem, seed: int,
     assert (state.best_hard, state.best_cost) == best
     state.return_to_best()
     assert (state.hard, state.cost) == best
+
+
+@pytest.mark.parametrize("temperature", [1.0, 100.0])
+def test_chains_of_lectures_change_places_without_a_clash(temperature: float) -> None:
+    problem = a_curriculum_problem(courses=14, lectures=3, rooms=5)
+    expanded = expand(problem)
+    model = compile_grid(expanded)
+    state = GridState(model, seed=7)
+    state.advance(100_000, 5.0, 1.0, 100.0, 0.3, 0.4, 0.6, 0.0, -1)
+    assert state.hard == 0
+    chains = 0
+    for _ in range(20_000):
+        before = state.cell_of.copy()
+        state.advance(1, temperature, temperature, 1_000.0, 0.0, 0.4, 0.6, 1.0, -1)
+        moved = np.flatnonzero(before != state.cell_of)
+        if len(moved) > 2:
+            chains += 1
+            cells = set(before[moved].tolist())
+            assert len(cells) == 2
+            assert cells == set(state.cell_of[moved].tolist())
+            assert state.hard == 0
+            _assert_tables_exact(problem, expanded, model, state)
+        if chains == 30:
+            return
+    pytest.fail(f"only {chains} chains were accepted")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])

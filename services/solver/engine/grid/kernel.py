@@ -1,7 +1,8 @@
-"""The annealing kernel of the period grid: moves, their exact evaluation, acceptance, upkeep of the tables.
+"""The annealing kernel of the period grid: which moves are tried, and what is accepted.
 
-Owns what happens within a slice. The arrays' meanings are in `services.solver.engine.grid.model`, the tables' in
-`services.solver.engine.grid.state`; `tables` counts the same from scratch. Must not know clocks, budgets or stopping.
+Owns what happens within a slice; `steps` and `chains` evaluate moves and keep the tables. The arrays' meanings are in
+`services.solver.engine.grid.model`, the tables' in `services.solver.engine.grid.state`. Must not know clocks, budgets
+or stopping.
 
 Neighbourhood and cost follow R. Bellio, S. Ceschia, L. Di Gaspero, A. Schaerf, T. Urli, "Feature-based tuning of
 simulated annealing applied to the curriculum-based course timetabling problem", Computers & Operations Research 65
@@ -15,8 +16,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-# Kernels see arrays of fixed dtypes; naming the dtypes in every signature would hide the arguments' meaning.
-Array = Any
+from services.solver.engine.grid.chains import find_chain, settle_chain, shift_chain
+from services.solver.engine.grid.steps import (
+    Array,
+    below,
+    move_clashes,
+    next_random,
+    place_cost,
+    settle_sets,
+    shift_counts,
+    shift_in_sets,
+    unshift_in_sets,
+)
 
 # Indices into `totals`.
 CLASHES, UNPLACED, COST, BEST_HARD, BEST_COST, MOVES, ACCEPTED, BESTS = range(8)
@@ -28,155 +39,6 @@ EXPONENTIAL = (-np.log((np.arange(QUANTILES) + 0.5) / QUANTILES)).astype(np.floa
 
 # The temperature is set anew after this many moves.
 MOVES_PER_TEMPERATURE = 512
-
-
-@njit(cache=True, nogil=True)
-def next_random(random: Array) -> Any:
-    """64 random bits (xorshift64*, S. Vigna 2014); `random` is uint64[1] and never 0."""
-    x = random[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    random[0] = x
-    return x * np.uint64(2685821657736338717)
-
-
-@njit(cache=True, nogil=True)
-def below(bits: Any, count: Any) -> Any:
-    """An index in [0, count) from the low 20 of the bits (the bias is at most count / 2**20)."""
-    return (np.int64(bits & np.uint64(0xFFFFF)) * np.int64(count)) >> 20
-
-
-@njit(cache=True, nogil=True)
-def place_cost(
-    i: Any, cell: Any, room: Any, time_row: Array, room_row: Array, time_cost: Array, room_cost: Array, usable: Array
-) -> Any:
-    """What the lecture pays for its time and room; -1 if the place is none of its options."""
-    for_time = time_cost[time_row[i], cell]
-    for_room = room_cost[room_row[i], room]
-    if for_time < 0 or for_room < 0 or usable[room, cell] == 0:
-        return np.int64(-1)
-    return np.int64(for_time) + np.int64(for_room)
-
-
-@njit(cache=True, nogil=True)
-def shift_in_sets(
-    course: Any,
-    origin: Any,
-    target: Any,
-    set_first: Array,
-    sets: Array,
-    set_cost: Array,
-    set_count: Array,
-    set_change: Array,
-) -> Any:
-    """Move one lecture of a course from cell to cell in the counts of its compact sets; returns the change of cost.
-
-    Writes each set's change of isolated lectures to `set_change`. Exact whatever the order of several shifts.
-    """
-    first = set_first[course]
-    delta = np.int64(0)
-    for k in range(first, set_first[course + 1]):
-        q = sets[k]
-        row = set_count[q]
-        alone = 0
-        before, after = row[origin - 1], row[origin + 1]
-        left = row[origin] - 1
-        if before == 0 and after == 0:
-            alone -= 1
-        elif left == 0:
-            # The neighbours lose this company; they are alone now unless they have some on their other side.
-            if before > 0 and row[origin - 2] == 0:
-                alone += before
-            if after > 0 and row[origin + 2] == 0:
-                alone += after
-        row[origin] = left
-        before, after = row[target - 1], row[target + 1]
-        found = row[target]
-        if before == 0 and after == 0:
-            alone += 1
-        elif found == 0:
-            if before > 0 and row[target - 2] == 0:
-                alone -= before
-            if after > 0 and row[target + 2] == 0:
-                alone -= after
-        row[target] = found + 1
-        set_change[k - first] = alone
-        delta += np.int64(alone) * set_cost[q]
-    return delta
-
-
-@njit(cache=True, nogil=True)
-def unshift_in_sets(course: Any, origin: Any, target: Any, set_first: Array, sets: Array, set_count: Array) -> None:
-    """Undo `shift_in_sets(course, origin, target)`."""
-    for k in range(set_first[course], set_first[course + 1]):
-        row = set_count[sets[k]]
-        row[origin] += 1
-        row[target] -= 1
-
-
-@njit(cache=True, nogil=True)
-def settle_sets(
-    course: Any,
-    set_first: Array,
-    sets: Array,
-    set_cost: Array,
-    set_change: Array,
-    member_first: Array,
-    members: Array,
-    isolation: Array,
-) -> None:
-    """After an accepted shift: tell every course of a set that became cheaper or dearer."""
-    first = set_first[course]
-    for k in range(first, set_first[course + 1]):
-        if set_change[k - first] != 0:
-            q = sets[k]
-            change = np.int64(set_change[k - first]) * set_cost[q]
-            for x in range(member_first[q], member_first[q + 1]):
-                isolation[members[x]] += change
-
-
-@njit(cache=True, nogil=True)
-def move_lecture(
-    lecture: Any,
-    course: Any,
-    cell: Any,
-    new_cell: Any,
-    room: Any,
-    new_room: Any,
-    cell_day: Array,
-    neighbour_first: Array,
-    neighbours: Array,
-    clash: Array,
-    clash_sum: Array,
-    day_count: Array,
-    days_used: Array,
-    room_count: Array,
-    rooms_used: Array,
-) -> None:
-    """Bring the tables up to date with one lecture's accepted move (compact sets apart: evaluation did them)."""
-    if cell != new_cell:
-        for k in range(neighbour_first[course], neighbour_first[course + 1]):
-            other = neighbours[k]
-            clash[other, cell] -= 1
-            clash[other, new_cell] += 1
-            clash_sum[other, cell] -= lecture
-            clash_sum[other, new_cell] += lecture
-        day, new_day = cell_day[cell], cell_day[new_cell]
-        if day != new_day:
-            day_count[course, day] -= 1
-            if day_count[course, day] == 0:
-                days_used[course] -= 1
-            if day_count[course, new_day] == 0:
-                days_used[course] += 1
-            day_count[course, new_day] += 1
-    if room != new_room:
-        room_count[course, room] -= 1
-        if room_count[course, room] == 0:
-            rooms_used[course] -= 1
-        if room_count[course, new_room] == 0:
-            rooms_used[course] += 1
-        room_count[course, new_room] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -222,6 +84,9 @@ def anneal(
     best_room: Array,
     totals: Array,
     random: Array,
+    chain: Array,
+    marks: Array,
+    taken: Array,
     moves: Any,
     temperature_from: Any,
     temperature_to: Any,
@@ -229,6 +94,7 @@ def anneal(
     exchange_share: Any,
     keep_room_share: Any,
     pursue_share: Any,
+    chain_share: Any,
     target: Any,
 ) -> Any:
     """Make `moves` annealing moves, cooling geometrically; returns how many were made.
@@ -242,6 +108,7 @@ def anneal(
     exchange_below = np.uint64(exchange_share * 4294967296.0)
     keep_room_below = np.uint64(keep_room_share * 4096.0)
     pursue_below = np.uint64(pursue_share * 4096.0)
+    chain_below = np.uint64(chain_share * 4096.0)
     unplaced = totals[UNPLACED]
     hard = totals[CLASHES] + unplaced
     total = totals[COST]
@@ -258,6 +125,7 @@ def anneal(
         threshold = temperature * exponential[np.int64(bits >> np.uint64(20)) & (QUANTILES - 1)]
         c = course[i]
         cell, room = cell_of[i], room_of[i]
+        length = np.int64(0)
         if (bits >> np.uint64(32)) < exchange_below:
             j = below(next_random(random), lectures)
             if course[j] == c:
@@ -269,9 +137,23 @@ def anneal(
             first = time_first[row]
             new_cell = time_cells[first + below(bits, time_first[row + 1] - first)]
             draw = (bits >> np.uint64(20)) & np.uint64(0xFFF)
-            if clash[c, new_cell] == 1 and new_cell != cell and draw < pursue_below:
+            in_way = np.int64(clash[c, new_cell])
+            j = np.int64(clash_sum[c, new_cell])  # if just one is in the way, this one
+            # An exchange will do if nothing is in the way of the one in the way; one of the same course is none at all.
+            tangled = in_way > 1 or (in_way == 1 and course[j] != c and clash[course[j], cell] > 1)
+            if tangled and new_cell != cell and hard == 0 and draw < chain_below:
+                length = np.int64(
+                    find_chain(
+                        i, new_cell, course, time_row, room_row, time_cost, room_cost, room_first, room_list, usable,
+                        conflict, stability_cost, cell_of, room_of, occupant, clash, room_count, chain, marks, taken,
+                    )
+                )  # fmt: skip
+                if length == 0:
+                    continue
+            if length > 0:
+                new_room = room
+            elif in_way == 1 and new_cell != cell and draw < pursue_below:
                 # One lecture is in the way: only an exchange with that one can avoid the clash.
-                j = np.int64(clash_sum[c, new_cell])
                 new_room = room_of[j]
             else:
                 draw = (bits >> np.uint64(52)) & np.uint64(0xFFF)
@@ -282,93 +164,101 @@ def anneal(
                     first = room_first[row]
                     new_room = room_list[first + below(bits >> np.uint64(32), room_first[row + 1] - first)]
                 j = np.int64(occupant[new_cell, new_room])
-            if j >= 0 and course[j] == c:
+            if length == 0 and j >= 0 and course[j] == c:
                 continue
 
-        # Clashes: two reads per lecture. A lecture counts itself where it stands if its course must not double up.
-        d = c
-        if j >= 0:
-            d = course[j]
-        clashes = 0
-        if cell != new_cell:
-            clashes = clash[c, new_cell] - clash[c, cell] + conflict[c, c]
+        clashes, outside = np.int64(0), np.int64(0)
+        if length > 0:
+            cost = shift_chain(
+                length, threshold, course, time_row, room_row, time_cost, room_cost, min_days, min_days_cost,
+                stability_cost, set_first, sets, set_cost, cell_day, cell_of, room_of, paid, set_count, set_change,
+                isolation, day_count, days_used, room_count, rooms_used, chain,
+            )  # fmt: skip
+            if cost > threshold:
+                continue
+        else:
+            # Clashes: two reads per lecture. A lecture counts itself where it stands if its course must not double up.
+            d = c
             if j >= 0:
-                clashes += clash[d, cell] - clash[d, new_cell] + conflict[d, d] - 2 * conflict[c, d]
-        # The rest can gain at most what is being paid now, so most moves end here.
-        rest = paid[i] + course_gain[c] + isolation[c]
-        if j >= 0:
-            rest += paid[j] + course_gain[d] + isolation[d]
-        if unplaced == 0 and hard_weight * clashes - rest > threshold:
-            continue
+                d = course[j]
+            if cell != new_cell:
+                clashes = clash[c, new_cell] - clash[c, cell] + conflict[c, c]
+                if j >= 0:
+                    clashes += clash[d, cell] - clash[d, new_cell] + conflict[d, d] - 2 * conflict[c, d]
+            # The rest can gain at most what is being paid now, so most moves end here.
+            rest = paid[i] + course_gain[c] + isolation[c]
+            if j >= 0:
+                rest += paid[j] + course_gain[d] + isolation[d]
+            if unplaced == 0 and hard_weight * clashes - rest > threshold:
+                continue
 
-        # Options: a move may not raise the number of lectures in places that are no option.
-        cost_i = place_cost(i, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable)
-        cost_j = 0
-        outside = 0
-        if cost_i < 0:
-            outside += 1
-            cost_i = 0
-        if j >= 0:
-            cost_j = place_cost(j, cell, room, time_row, room_row, time_cost, room_cost, usable)
-            if cost_j < 0:
+            # Options: a move may not raise the number of lectures in places that are no option.
+            cost_i = place_cost(i, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable)
+            cost_j = 0
+            if cost_i < 0:
                 outside += 1
-                cost_j = 0
-        if unplaced > 0:
-            if place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable) < 0:
-                outside -= 1
-            if j >= 0 and place_cost(j, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable) < 0:
-                outside -= 1
-        if outside > 0:
-            continue
-        delta = hard_weight * (clashes + outside)
-        cost = cost_i - paid[i]
-        rest = isolation[c]
-        if j >= 0:
-            cost += cost_j - paid[j]
-            rest += isolation[d]
-        if room != new_room:
-            if room_count[c, room] == 1:
-                cost -= stability_cost[c]
-            if room_count[c, new_room] == 0:
-                cost += stability_cost[c]
+                cost_i = 0
             if j >= 0:
-                if room_count[d, new_room] == 1:
-                    cost -= stability_cost[d]
-                if room_count[d, room] == 0:
-                    cost += stability_cost[d]
-        if cell != new_cell:
-            day, new_day = cell_day[cell], cell_day[new_cell]
-            if day != new_day:
-                days = days_used[c]
-                new_days = days
-                if day_count[c, day] == 1:
-                    new_days -= 1
-                if day_count[c, new_day] == 0:
-                    new_days += 1
-                cost += min_days_cost[c] * (max(0, min_days[c] - new_days) - max(0, min_days[c] - days))
+                cost_j = place_cost(j, cell, room, time_row, room_row, time_cost, room_cost, usable)
+                if cost_j < 0:
+                    outside += 1
+                    cost_j = 0
+            if unplaced > 0:
+                if place_cost(i, cell, room, time_row, room_row, time_cost, room_cost, usable) < 0:
+                    outside -= 1
+                if j >= 0 and place_cost(j, new_cell, new_room, time_row, room_row, time_cost, room_cost, usable) < 0:
+                    outside -= 1
+            if outside > 0:
+                continue
+            delta = hard_weight * (clashes + outside)
+            cost = cost_i - paid[i]
+            rest = isolation[c]
+            if j >= 0:
+                cost += cost_j - paid[j]
+                rest += isolation[d]
+            if room != new_room:
+                if room_count[c, room] == 1:
+                    cost -= stability_cost[c]
+                if room_count[c, new_room] == 0:
+                    cost += stability_cost[c]
                 if j >= 0:
-                    days = days_used[d]
+                    if room_count[d, new_room] == 1:
+                        cost -= stability_cost[d]
+                    if room_count[d, room] == 0:
+                        cost += stability_cost[d]
+            if cell != new_cell:
+                day, new_day = cell_day[cell], cell_day[new_cell]
+                if day != new_day:
+                    days = days_used[c]
                     new_days = days
-                    if day_count[d, new_day] == 1:
+                    if day_count[c, day] == 1:
                         new_days -= 1
-                    if day_count[d, day] == 0:
+                    if day_count[c, new_day] == 0:
                         new_days += 1
-                    cost += min_days_cost[d] * (max(0, min_days[d] - new_days) - max(0, min_days[d] - days))
-            if delta + cost - rest > threshold:
-                continue
-            cost += shift_in_sets(c, cell, new_cell, set_first, sets, set_cost, set_count, set_change[0])
-            if j >= 0:
-                cost += shift_in_sets(d, new_cell, cell, set_first, sets, set_cost, set_count, set_change[1])
-            if delta + cost > threshold:
-                unshift_in_sets(c, cell, new_cell, set_first, sets, set_count)
+                    cost += min_days_cost[c] * (max(0, min_days[c] - new_days) - max(0, min_days[c] - days))
+                    if j >= 0:
+                        days = days_used[d]
+                        new_days = days
+                        if day_count[d, new_day] == 1:
+                            new_days -= 1
+                        if day_count[d, day] == 0:
+                            new_days += 1
+                        cost += min_days_cost[d] * (max(0, min_days[d] - new_days) - max(0, min_days[d] - days))
+                if delta + cost - rest > threshold:
+                    continue
+                cost += shift_in_sets(c, cell, new_cell, set_first, sets, set_cost, set_count, set_change[0])
                 if j >= 0:
-                    unshift_in_sets(d, new_cell, cell, set_first, sets, set_count)
+                    cost += shift_in_sets(d, new_cell, cell, set_first, sets, set_cost, set_count, set_change[1])
+                if delta + cost > threshold:
+                    unshift_in_sets(c, cell, new_cell, set_first, sets, set_count)
+                    if j >= 0:
+                        unshift_in_sets(d, new_cell, cell, set_first, sets, set_count)
+                    continue
+                settle_sets(c, set_first, sets, set_cost, set_change[0], member_first, members, isolation)
+                if j >= 0:
+                    settle_sets(d, set_first, sets, set_cost, set_change[1], member_first, members, isolation)
+            elif delta + cost > threshold:
                 continue
-            settle_sets(c, set_first, sets, set_cost, set_change[0], member_first, members, isolation)
-            if j >= 0:
-                settle_sets(d, set_first, sets, set_cost, set_change[1], member_first, members, isolation)
-        elif delta + cost > threshold:
-            continue
 
         # Accepted. A new best is saved only when it is about to be left: bests come in long runs while cooling.
         if unsaved and (clashes + outside > 0 or (clashes + outside == 0 and cost > 0)):
@@ -376,19 +266,30 @@ def anneal(
             best_room[:] = room_of
             unsaved = False
         accepted += 1
-        move_lecture(
-            i, c, cell, new_cell, room, new_room, cell_day, neighbour_first, neighbours,
-            clash, clash_sum, day_count, days_used, room_count, rooms_used,
-        )  # fmt: skip
-        cell_of[i], room_of[i], paid[i] = new_cell, new_room, cost_i
-        occupant[new_cell, new_room] = i
-        occupant[cell, room] = j
-        if j >= 0:
-            move_lecture(
-                j, d, new_cell, cell, new_room, room, cell_day, neighbour_first, neighbours,
-                clash, clash_sum, day_count, days_used, room_count, rooms_used,
+        if length > 0:
+            settle_chain(
+                length, course, time_row, room_row, time_cost, room_cost, neighbour_first, neighbours, set_first, sets,
+                set_cost, member_first, members, cell_of, room_of, paid, occupant, clash, clash_sum, set_change,
+                isolation, chain,
             )  # fmt: skip
-            cell_of[j], room_of[j], paid[j] = cell, room, cost_j
+        else:
+            shift_counts(
+                c, cell_day[cell], cell_day[new_cell], room, new_room, min_days, min_days_cost, stability_cost,
+                day_count, days_used, room_count, rooms_used,
+            )  # fmt: skip
+            if cell != new_cell:
+                move_clashes(i, c, cell, new_cell, neighbour_first, neighbours, clash, clash_sum)
+            cell_of[i], room_of[i], paid[i] = new_cell, new_room, cost_i
+            occupant[new_cell, new_room] = i
+            occupant[cell, room] = j
+            if j >= 0:
+                shift_counts(
+                    d, cell_day[new_cell], cell_day[cell], new_room, room, min_days, min_days_cost, stability_cost,
+                    day_count, days_used, room_count, rooms_used,
+                )  # fmt: skip
+                if cell != new_cell:
+                    move_clashes(j, d, new_cell, cell, neighbour_first, neighbours, clash, clash_sum)
+                cell_of[j], room_of[j], paid[j] = cell, room, cost_j
         hard += clashes + outside
         unplaced += outside
         total += cost

@@ -54,6 +54,7 @@ class Schedule:
     exchange_share: float = 0.1
     pursue_share: float = 0.8
     keep_room_share: float = 0.3
+    chain_share: float = 0.1
 
 
 class _Cooling:
@@ -138,6 +139,7 @@ def search_grid(
             plan.exchange_share,
             plan.keep_room_share,
             plan.pursue_share,
+            plan.chain_share,
             target,
         )
         budget.spend(made, time.perf_counter() - began)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from services.solver.engine.grid import kernel, tables
+from services.solver.engine.grid import chains, kernel, tables
 from services.solver.engine.grid.model import GridModel, Int32s
 from services.solver.engine.search import Assignment
 
@@ -40,6 +40,7 @@ class GridState:
     set_count[compact sets, cells], day_count[courses, days], room_count[courses, all rooms]: lectures;
     days_used[courses], rooms_used[courses]: non-zero entries of the latter two.
     isolation[courses]: what the course's compact sets cost now, so no move of the course can gain more there.
+    _marks[1 + lectures], _taken[cells, all rooms]: of the chain whose number equals the entry; _marks[0] counts chains.
     totals: see `kernel`.
     """
 
@@ -62,7 +63,10 @@ class GridState:
         self.isolation = np.zeros(model.courses, np.int64)
         # One move can save a course at most one room and one missing day.
         self._course_gain = model.stability_cost + model.min_days_cost
-        self._set_change = np.zeros((2, max(1, int(np.diff(model.set_first).max()))), np.int32)
+        self._set_change = np.zeros((chains.LONGEST, max(1, int(np.diff(model.set_first).max()))), np.int32)
+        self._chain = np.zeros((chains.LONGEST, chains.CHAIN_COLUMNS), np.int32)
+        self._marks = np.zeros(1 + n, np.int64)
+        self._taken = np.zeros((cells, rooms), np.int64)
         if start is not None:
             self._take_places(start)
         self._place_rest()
@@ -108,6 +112,7 @@ class GridState:
         exchange_share: float,
         keep_room_share: float,
         pursue_share: float,
+        chain_share: float,
         target: int,
     ) -> int:
         """Make `moves` moves (fewer only if the target is met); returns how many."""
@@ -120,8 +125,9 @@ class GridState:
                 self._course_gain, kernel.EXPONENTIAL, self.cell_of, self.room_of, self.paid, self.occupant,
                 self.clash, self.clash_sum, self.set_count, self._set_change, self.isolation, self.day_count,
                 self.days_used, self.room_count, self.rooms_used, self.best_cell, self.best_room, self.totals,
-                self.random, int(moves), float(temperature_from), float(temperature_to), float(hard_weight),
-                float(exchange_share), float(keep_room_share), float(pursue_share), int(target),
+                self.random, self._chain, self._marks, self._taken, int(moves), float(temperature_from),
+                float(temperature_to), float(hard_weight), float(exchange_share), float(keep_room_share),
+                float(pursue_share), float(chain_share), int(target),
             )
         )  # fmt: skip
 

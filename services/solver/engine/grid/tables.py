@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.grid.kernel import CLASHES, COST, UNPLACED, Array, below, next_random, place_cost
+from services.solver.engine.grid.kernel import CLASHES, COST, UNPLACED
+from services.solver.engine.grid.steps import Array, below, next_random, place_cost
 
 # Indices into the result of `tally`.
 PART_UNPLACED, PART_CLASHES, PART_TIME, PART_ROOM, PART_DAYS, PART_STABILITY, PART_ISOLATED = range(7)
