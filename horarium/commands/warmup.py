@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from time import monotonic
 
@@ -27,23 +26,8 @@ def warmup() -> None:
 
 
 def _timed(kernel: str) -> float:
+    from services.solver.kernels import warm_up
+
     started = monotonic()
-    _warm_up(kernel)()
+    warm_up(kernel)
     return monotonic() - started
-
-
-def _warm_up(kernel: str) -> Callable[[], None]:
-    from services.solver.jit_cache import use_jit_cache
-
-    use_jit_cache()
-    if kernel == "grid":
-        from services.solver.engine.grid.search import warm_up as warm_grid
-
-        return warm_grid
-    if kernel == "enrolment":
-        from services.solver.engine.enrolment.search import warm_up as warm_enrolment
-
-        return warm_enrolment
-    from services.solver.engine.general.search import warm_up as warm_general
-
-    return warm_general

@@ -8,7 +8,7 @@ what makes a timetable good.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from schemas.problem.check_classes import ClassChecks
@@ -122,14 +122,14 @@ def _is_term_date(text: str) -> bool:
 
 def _duplicate_ids(problem: Problem) -> Iterator[Finding]:
     """Every id is unique among its kind; a configuration's within its course, a subpart's within its configuration."""
-    kinds: list[tuple[str, str, Iterable[str]]] = [
-        ("time", "/times", (x.id for x in problem.times)),
-        ("time domain", "/time_domains", (x.id for x in problem.time_domains)),
-        ("room", "/rooms", (x.id for x in problem.rooms)),
-        ("course", "/courses", (x.id for x in problem.courses)),
-        ("instructor", "/instructors", (x.id for x in problem.instructors)),
-        ("curriculum", "/curricula", (x.id for x in problem.curricula)),
-        ("student", "/students", (x.id for x in problem.students)),
+    kinds: list[tuple[str, str, list[str]]] = [
+        ("time", "/times", [x.id for x in problem.times]),
+        ("time domain", "/time_domains", [x.id for x in problem.time_domains]),
+        ("room", "/rooms", [x.id for x in problem.rooms]),
+        ("course", "/courses", [x.id for x in problem.courses]),
+        ("instructor", "/instructors", [x.id for x in problem.instructors]),
+        ("curriculum", "/curricula", [x.id for x in problem.curricula]),
+        ("student", "/students", [x.id for x in problem.students]),
     ]
     for c, course in enumerate(problem.courses):
         kinds.append(("configuration", f"/courses/{c}/configs", [k.id for k in course.configs]))
@@ -252,9 +252,10 @@ def _students(problem: Problem) -> Iterator[Finding]:
 
 
 def _course_list(what: str, pointer: str, courses: list[str], known: set[str]) -> Iterator[Finding]:
-    for n, course in enumerate(courses):
-        if course not in known:
-            yield unknown_reference("course", f"{pointer}/{n}", course, "/courses")
+    if not known.issuperset(courses):
+        for n, course in enumerate(courses):
+            if course not in known:
+                yield unknown_reference("course", f"{pointer}/{n}", course, "/courses")
     for n, course in repeated(courses):
         yield Finding("duplicate_course", f"{pointer}/{n}", f"{what} lists course {course!r} twice. Remove one.")
 
@@ -290,7 +291,7 @@ def _student_rules(problem: Problem) -> Iterator[Finding]:
                 f"{pointer}/penalty",
                 "NoConflict can only be required. Without it a conflict costs the weight 'student': remove the rule.",
             )
-    for n, name in repeated(_name(rule) for rule in problem.student_rules):
+    for n, name in repeated([_name(rule) for rule in problem.student_rules]):
         yield Finding("duplicate_rule", f"/student_rules/{n}", f"{name} is there twice. Remove one.")
 
 
@@ -323,7 +324,7 @@ def _pins(problem: Problem) -> Iterator[Finding]:
     rooms = {r.id for r in problem.rooms}
     for n, pin in enumerate(problem.pins):
         yield from _pin(pin, f"/pins/{n}", classes, times, rooms)
-    for n, name in repeated(pin.class_id for pin in problem.pins):
+    for n, name in repeated([pin.class_id for pin in problem.pins]):
         yield Finding("duplicate_pin", f"/pins/{n}/class", f"Class {name!r} is pinned twice. Merge the two pins.")
 
 

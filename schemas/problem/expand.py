@@ -10,9 +10,11 @@ itself, so that a mistake made here is caught there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations, groupby, product
+from operator import or_
 from typing import TypeAlias
 
 from schemas.change.baseline import Baseline
@@ -174,20 +176,24 @@ class _RoomMatcher:
 
     def __init__(self, problem: Problem) -> None:
         self._rooms = [(room, frozenset(room.features)) for room in problem.rooms]
+        self._suitable: dict[tuple[object, ...], list[tuple[int, tuple[int, int]]]] = {}
         self._seen: dict[tuple[object, ...], Options] = {}
 
     def options(self, needs: RoomNeeds, limit: int) -> Options:
         seats = limit if needs.min_capacity is None else needs.min_capacity
         features, only = frozenset(needs.features), frozenset(needs.buildings)
         preferred = frozenset(needs.preferred_buildings)
-        key = (seats, features, only, preferred, needs.elsewhere_penalty)
-        if key not in self._seen:
-            self._seen[key] = tuple(
-                (i, needs.elsewhere_penalty if preferred and room.building not in preferred else 0)
-                for i, (room, has) in enumerate(self._rooms)
-                if room.capacity >= seats and features <= has and (not only or room.building in only)
-            )
-        return self._seen[key]
+        kind = (features, only, preferred, needs.elsewhere_penalty)
+        if (seats, *kind) not in self._seen:
+            # Classes of a university differ in seats, hardly in anything else.
+            if kind not in self._suitable:
+                self._suitable[kind] = [
+                    (room.capacity, (i, needs.elsewhere_penalty if preferred and room.building not in preferred else 0))
+                    for i, (room, has) in enumerate(self._rooms)
+                    if features <= has and (not only or room.building in only)
+                ]
+            self._seen[seats, *kind] = tuple(option for capacity, option in self._suitable[kind] if capacity >= seats)
+        return self._seen[seats, *kind]
 
     def explain(self, needs: RoomNeeds, limit: int) -> str:
         """Why no room will do, in numbers."""
@@ -226,6 +232,20 @@ class _BlockedRooms:
         return self._seen[time]
 
 
+class _Union:
+    """The union of the bit masks of a list's options; each list is worked out once, because classes share them."""
+
+    def __init__(self, mask: Callable[[int], int]) -> None:
+        self._mask = mask
+        # By identity, which is quick; the lists are kept, so that none can take over another's identity.
+        self._seen: dict[int, tuple[Options, int]] = {}
+
+    def of(self, options: Options) -> int:
+        if id(options) not in self._seen:
+            self._seen[id(options)] = options, reduce(or_, (self._mask(index) for index, _ in options), 0)
+        return self._seen[id(options)][1]
+
+
 class _Domains:
     """Works out one class's usable times and rooms; what leaves none becomes a finding."""
 
@@ -234,6 +254,8 @@ class _Domains:
         self._references = references
         self._matcher = _RoomMatcher(problem)
         self._blocked = _BlockedRooms(references)
+        self._rooms_of = _Union(lambda room: 1 << room)
+        self._ever_blocked = _Union(self._blocked.during)
 
     def of(self, cls: Class, pointer: str) -> tuple[Options, Options | None]:
         pin = self._references.pins.get(cls.id)
@@ -294,7 +316,9 @@ class _Domains:
 
     def _usable_together(self, cls: Class, times: Options, rooms: Options, pointer: str) -> tuple[Options, Options]:
         """Drops the times without an available room, and the rooms that are unavailable during every time."""
-        wanted = sum(1 << r for r, _ in rooms)
+        wanted = self._rooms_of.of(rooms)
+        if not wanted & self._ever_blocked.of(times):
+            return times, rooms
         blocked_always = wanted
         kept_times = []
         for option in times:

@@ -5,7 +5,7 @@ Owns the walk over all classes with their JSON pointers. Must not know what any 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from schemas.problem.findings import Finding
 from schemas.problem.model import Class, Problem
@@ -19,8 +19,10 @@ def located_classes(problem: Problem) -> Iterator[tuple[str, Class]]:
                     yield f"/courses/{c}/configs/{k}/subparts/{s}/classes/{n}", cls
 
 
-def repeated(ids: Iterable[str]) -> Iterator[tuple[int, str]]:
+def repeated(ids: Collection[str]) -> Iterator[tuple[int, str]]:
     """Position and id of every id that has come before."""
+    if len(set(ids)) == len(ids):
+        return
     seen: set[str] = set()
     for n, item in enumerate(ids):
         if item in seen:

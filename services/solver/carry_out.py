@@ -19,9 +19,11 @@ from schemas.events import Provenance, UsedWeights, VariantResult
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import InvalidProblemError
 from schemas.problem.model import Problem
+from schemas.problem.read import ProblemFormat
 from schemas.referee import Verdict, judge
 from schemas.timetable import Timetable
 from services.solver.change.base import Base
+from services.solver.kernels import expect
 from services.solver.loading import BadInputError, Loaded, invalid_problem, load, load_timetable
 from services.solver.order import Contents, Order
 from services.solver.packing import pack
@@ -43,6 +45,8 @@ def carry_out(service: Service, stop: threading.Event, order: Order, contents: C
     """Do what the order says and tell the service of it. Raises BadInputError, and whatever a defect of ours raises."""
     service.progress("preparing", message="reading the problem")
     began = time.monotonic()
+    if order.seconds > 0:
+        expect(ProblemFormat(order.format))
     with phase(service.send, "load"):
         loaded = load(order, contents)
         start = None if contents.start_zstd is None else load_timetable(contents.start_zstd)

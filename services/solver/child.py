@@ -157,11 +157,10 @@ def _preheat() -> None:
 
 def _warm_up() -> None:
     """Compile the kernels into the cache, where every later child finds them. Quick if they are there."""
-    from services.solver.jit_cache import use_jit_cache
+    from services.solver.kernels import KERNELS, warm_up
 
-    use_jit_cache()
-    for kernel in ("grid", "enrolment", "general"):
-        import_module(f"services.solver.engine.{kernel}.search").warm_up()
+    for kernel in KERNELS:
+        warm_up(kernel)
 
 
 if __name__ == "__main__":

@@ -159,9 +159,12 @@ def _crowded_rooms(expanded: ExpandedProblem) -> Iterator[str]:
     if calendar.weeks * calendar.days * calendar.slots_per_day * domains > MAX_SLOTS:
         return
     by_rooms: dict[int, list[int]] = defaultdict(list)
+    masks: dict[int, int] = {}  # by the identity of a list: classes share theirs
     for i, c in enumerate(expanded.classes):
         if c.rooms is not None:
-            by_rooms[sum(1 << r for r, _ in c.rooms)].append(i)
+            if id(c.rooms) not in masks:
+                masks[id(c.rooms)] = sum(1 << r for r, _ in c.rooms)
+            by_rooms[masks[id(c.rooms)]].append(i)
     week = _Week(expanded)
     found: list[int] = []
     for rooms in sorted(by_rooms, key=lambda mask: (mask.bit_count(), mask))[:MAX_ROOM_LISTS]:
@@ -185,6 +188,7 @@ class _Week:
     def __init__(self, expanded: ExpandedProblem) -> None:
         calendar = expanded.problem.calendar
         self._shape = (calendar.weeks, calendar.days, calendar.slots_per_day)
+        self._slots_of: dict[TimeMask, tuple[npt.NDArray[np.intp], ...]] = {}  # where a time is in the flags
         self._closed = {r: self._flags(blocks) for r, blocks in enumerate(expanded.room_unavailable) if blocks}
         # Classes share their lists of times, and hashing a list costs more than what is done with it: hash once.
         rows: dict[Options, int] = {}
@@ -198,9 +202,11 @@ class _Week:
         weeks, days, slots = self._shape
         flags = np.zeros(self._shape, np.bool_)
         for m in masks:
-            in_weeks = [w for w in range(weeks) if m.weeks >> w & 1]
-            on_days = [d for d in range(days) if m.days >> d & 1]
-            flags[np.ix_(in_weeks, on_days, range(m.start, min(m.end, slots)))] = True
+            if m not in self._slots_of:
+                in_weeks = [w for w in range(weeks) if m.weeks >> w & 1]
+                on_days = [d for d in range(days) if m.days >> d & 1]
+                self._slots_of[m] = np.ix_(in_weeks, on_days, range(m.start, min(m.end, slots)))
+            flags[self._slots_of[m]] = True
         return flags
 
     def supply(self, rooms: int, classes: Sequence[int]) -> int:

@@ -21,6 +21,7 @@ from services.solver.compile.enrolment import is_enrolment
 from services.solver.compile.grid import is_grid
 from services.solver.engine.search import Assignment, Limits, Meeting, OnProgress, Outcome, Progress, ShouldStop
 from services.solver.jit_cache import use_jit_cache
+from services.solver.kernels import warm_up
 
 # The caller hears at least this often, and a stop request waits at most this long before the members see it.
 TICK_SECONDS = 0.1
@@ -49,10 +50,9 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
     if is_grid(expanded):
         from services.solver.compile.grid import compile_grid
         from services.solver.engine.grid.search import search_grid
-        from services.solver.engine.grid.search import warm_up as load_grid
 
         grid = compile_grid(expanded)
-        load_grid()
+        warm_up("grid")
         return Kernel(
             "grid-annealing",
             "every class fills one period of one week, so the period-grid annealing applies",
@@ -61,10 +61,9 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
     if is_enrolment(expanded):
         from services.solver.compile.enrolment import compile_enrolment
         from services.solver.engine.enrolment.search import search_enrolment
-        from services.solver.engine.enrolment.search import warm_up as load_enrolment
 
         enrolment = compile_enrolment(expanded)
-        load_enrolment()
+        warm_up("enrolment")
         return Kernel(
             "enrolment-annealing",
             "everybody's classes are fixed and each fills one period of one week, so the enrolment annealing applies",
@@ -73,10 +72,9 @@ def load_kernel(expanded: ExpandedProblem) -> Kernel:
     from services.solver.compile.general import compile_general
     from services.solver.compile.grid import obstacle
     from services.solver.engine.general.search import search_general
-    from services.solver.engine.general.search import warm_up as load_general
 
     general = compile_general(expanded)
-    load_general()
+    warm_up("general")
     return Kernel(
         "general-annealing",
         f"the problem has {obstacle(expanded)}, so the general annealing applies",

@@ -7,6 +7,7 @@ Must not know the kernels, nor search anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -308,20 +309,18 @@ def _requests(expanded: ExpandedProblem) -> tuple[Int64s, Int64s, Int64s, Int64s
         # Configurations are numbered problem-wide in the courses' order, so those of one course are a range.
         courses[c, :2] = (min(listed), max(listed) + 1)
         courses[c, 4] = len(listed) > 1 or any(len(expanded.subparts[s]) > 1 for s in expanded.configs[listed[0]])
-    rows: list[tuple[int, int, int, int]] = []
-    student_slots = [0]
-    at = 0
-    for s, wanted in enumerate(expanded.requests):
-        for c in dict.fromkeys(wanted):
-            rows.append((s, c, at, width[c]))
-            at += width[c]
-        student_slots.append(at)
-    requests = np.array(rows, np.int64).reshape(-1, 4)
+    wanted = [tuple(dict.fromkeys(listed)) for listed in expanded.requests]
+    count = np.array([len(listed) for listed in wanted], np.int64)
+    course = np.fromiter(chain.from_iterable(wanted), np.int64, int(count.sum()))
+    slots = np.array(width, np.int64)[course]
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(slots)])
+    requests = np.stack([np.repeat(np.arange(len(wanted)), count), course, ends[:-1], slots], axis=1)
+    student_slots = ends[np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])]
     order = np.argsort(requests[:, 1], kind="stable").astype(np.int64)
     bounds = np.searchsorted(requests[order, 1], np.arange(len(courses) + 1))
     courses[:, 2] = bounds[:-1]
     courses[:, 3] = bounds[1:]
-    return courses, order, requests, np.array(student_slots, np.int64)
+    return courses, order, requests, student_slots
 
 
 def _kept_sections(
@@ -346,7 +345,7 @@ def _mates(expanded: ExpandedProblem, requests: Int64s, classes: Int64s) -> int:
     sizes = np.bincount(classes[:, 15], minlength=n_courses).astype(np.int64)
     capacity = np.zeros(n_courses, np.int64)
     if len(requests):
-        keys = np.unique(np.concatenate(list(_course_pairs(requests, n_courses))))
+        keys = _distinct(np.concatenate(list(_course_pairs(requests, n_courses))))
         capacity = np.bincount(keys // n_courses, weights=sizes[keys % n_courses], minlength=n_courses).astype(np.int64)
     per_class = np.minimum(capacity[classes[:, 15]], n)
     ends = np.cumsum(per_class)
@@ -368,4 +367,13 @@ def _course_pairs(requests: Int64s, n_courses: int) -> Iterable[Int64s]:
         step = max(1, 5_000_000 // int(length) ** 2)
         for at in range(0, len(starts), step):
             taken = course[starts[at : at + step, None] + np.arange(length)[None, :]]
-            yield np.unique((taken[:, :, None] * n_courses + taken[:, None, :]).reshape(-1))
+            yield _distinct((taken[:, :, None] * n_courses + taken[:, None, :]).reshape(-1))
+
+
+def _distinct(values: Int64s) -> Int64s:
+    """The values, each once, in order. np.unique does it by hashing, which takes ten times as long on integers."""
+    ranked: Int64s = np.sort(values)
+    new: npt.NDArray[np.bool_] = np.ones(len(ranked), np.bool_)
+    new[1:] = ranked[1:] != ranked[:-1]
+    kept: Int64s = ranked[new]
+    return kept

@@ -102,7 +102,7 @@ def find_chain(
             continue
         x, there = chain[k, LECTURE], chain[k, NEW_CELL]
         c, row = course[x], room_row[x]
-        least, found = 1 << 40, -1
+        least, found = np.int64(1 << 40), -1
         for q in range(room_first[row], room_first[row + 1]):
             room = room_list[q]
             y = occupant[there, room]
