@@ -1,4 +1,4 @@
-"""Likely times: the table of what classes would meet stays exact, and the draw is the heat bath that it says it is."""
+"""Likely times and rooms: the tables that they are drawn by stay exact, the draws are the heat baths they must be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.problem.expand import expand
-from schemas.problem.model import Class, Config, Course, Problem, Subpart, Time, TimeOption
+from schemas.problem.model import Class, Config, Course, Problem, Room, RoomOption, Subpart, Time, TimeOption
 from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import (
     MATES_LEN,
@@ -22,6 +22,7 @@ from services.solver.engine.general.layout import (
     PROSPECT_SOFT,
     PROSPECT_TIME,
     PROSPECTS_AT,
+    ROOM,
 )
 from services.solver.engine.general.model import (
     CLASH_ALL,
@@ -63,9 +64,20 @@ def _counted(model: GeneralModel, state: State) -> np.ndarray:
     return table
 
 
+def _taken(model: GeneralModel, state: State) -> np.ndarray:
+    """The table of taken rooms again, in plain Python."""
+    table = np.zeros_like(state.busy)
+    for r in range(model.n_rooms):
+        row = model.blocked_row[r]
+        for v in range(len(model.gaps)):
+            inside = np.flatnonzero(state.st[:, ROOM] == r)
+            table[v, r] = sum(model.gaps[state.time[i], v] < 0 for i in inside) + (row >= 0 and model.blocked[row, v])
+    return table
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10**6))
-def test_the_table_stays_exact_under_moves(seed: int) -> None:
+def test_the_tables_stay_exact_under_moves(seed: int) -> None:
     model = compile_general(expand(a_general_problem(seed)))
     state = State(model, seed)
     state.load(None, 300)
@@ -73,10 +85,12 @@ def test_the_table_stays_exact_under_moves(seed: int) -> None:
         # All kinds of moves: chains, students, classes with their students, likely times, tied classes.
         state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.5)
         assert (state.prospects == _counted(model, state)).all()
+        assert (state.busy == _taken(model, state)).all()
     state.take_over(state.best(), 300)
     assert state.par[PAR_PROSPECTS] == 0
     state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.5)
     assert (state.prospects == _counted(model, state)).all()
+    assert (state.busy == _taken(model, state)).all()
 
 
 def test_weights_too_large_for_the_table_do_without_it() -> None:
@@ -89,17 +103,23 @@ def test_weights_too_large_for_the_table_do_without_it() -> None:
     assert (sum(hard.values()), sum(cost.values())) == (state.par[PAR_HARD], state.par[PAR_SOFT])
 
 
-def _lone_class(penalties: list[int]) -> GeneralModel:
-    """One class without a room, times apart from each other, at these penalties."""
+def _lone_class(penalties: list[int], rooms: list[int] | None = None) -> GeneralModel:
+    """One class, times apart from each other at these penalties; without a room, or rooms at these."""
     base = a_general_problem(0, types=())
     week = "1" * base.calendar.weeks
     only = Class(
-        id="only", limit=1, times=[TimeOption(time=f"t{k}", penalty=penalty) for k, penalty in enumerate(penalties)]
+        id="only",
+        limit=1,
+        times=[TimeOption(time=f"t{k}", penalty=penalty) for k, penalty in enumerate(penalties)],
+        rooms=None if rooms is None else [RoomOption(room=f"r{k}", penalty=p) for k, p in enumerate(rooms)],
     )
     problem = Problem.model_validate(
         {
             **base.model_dump(),
             "times": [Time(id=f"t{k}", weeks=week, days="1", start=k, length=1) for k in range(len(penalties))],
+            "rooms": [Room(id=f"r{k}", capacity=1) for k in range(len(rooms or []))],
+            "room_travel": [],
+            "building_travel": [],
             "calendar": base.calendar.model_copy(update={"days": 1}),
             "courses": [Course(id="only", configs=[Config(id="only", subparts=[Subpart(id="only", classes=[only])])])],
             "curricula": [],
@@ -110,10 +130,10 @@ def _lone_class(penalties: list[int]) -> GeneralModel:
     return compile_general(expand(problem))
 
 
-def _at_time(model: GeneralModel, time: int) -> State:
+def _at_time(model: GeneralModel, time: int, room: int = -1) -> State:
     nobody = np.zeros(1, np.int32), np.zeros(0, np.int32)
     state = State(model, 1)
-    state.load(Assignment(np.array([time], np.int32), np.full(1, -1, np.int32), *nobody), 300)
+    state.load(Assignment(np.array([time], np.int32), np.array([room], np.int32), *nobody), 300)
     return state
 
 
@@ -138,3 +158,34 @@ def test_times_are_as_frequent_as_their_costs_say(bath_share: float) -> None:
         seen[state.time[0]] += 1
     weights = np.array([math.exp(-model.time_weight * p / temperature) for p in penalties])
     assert seen / looks == pytest.approx(weights / weights.sum(), abs=0.04)
+
+
+def test_the_only_good_room_of_many_is_found_at_once() -> None:
+    model = _lone_class([0], [800, *[900] * 199, 0, *[900] * 199])
+    by_chance, likely = (_at_time(model, 0, 0) for _ in range(2))
+    by_chance.anneal(5, 1.0, 1.0, 0.0, 0.0)
+    likely.anneal(5, 1.0, 1.0, 0.0, 0.0, bath_share=1.0)
+    assert (by_chance.st[0, ROOM], likely.st[0, ROOM]) == (0, 200)
+
+
+def test_rooms_are_as_frequent_as_their_costs_say() -> None:
+    penalties = [0, 4, 8, 8]
+    model = _lone_class([0], penalties)
+    state = _at_time(model, 0, 0)
+    temperature, looks = 6.0, 4_000
+    seen = np.zeros(len(penalties))
+    for _ in range(looks):
+        state.anneal(3, temperature, temperature, 0.0, 0.0, bath_share=1.0)
+        seen[state.st[0, ROOM]] += 1
+    weights = np.array([math.exp(-model.room_weight * p / temperature) for p in penalties])
+    assert seen / looks == pytest.approx(weights / weights.sum(), abs=0.04)
+
+
+def test_too_many_rooms_and_times_for_the_table_do_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.solver.engine.general.state.MAX_BUSY", 3)
+    model = compile_general(expand(a_general_problem(6)))
+    state = State(model, 1)
+    state.load(None, 300)
+    state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.9)
+    assert state.busy.size == 0
+    assert (state.prospects == _counted(model, state)).all()

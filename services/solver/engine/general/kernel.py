@@ -26,6 +26,7 @@ from services.solver.engine.general.layout import (
     PAR_HARD,
     PAR_HOT,
     PAR_MOVES,
+    PAR_ROOM,
     PAR_SOFT,
     PAR_SOFT_ON,
     ROOM,
@@ -37,10 +38,13 @@ from services.solver.engine.general.model import (
     COURSE_REQ_AT,
     COURSE_REQ_END,
     REQ_COURSE,
+    ROOMS_AT,
+    ROOMS_LEN,
     TIES_ALL,
     TIES_AT,
     TIMES_LEN,
 )
+from services.solver.engine.general.occupancy import is_tabled, likely_room
 from services.solver.engine.general.options import (
     RELATED_OPTIONS,
     ROOM_TRIES,
@@ -69,14 +73,17 @@ LONG_CHAINS = 0.15
 HOT_SHARE = 0.75
 BAD_SHARE = 0.25
 BAD_CHAINS = 0.5
+# Of the draws of a likely time that end with the present one, those that go on to a likely room.
+ROOM_SHARE = 0.5
 
 
 @njit(**INNER)
 def move_class(
     i: int,
     at_time: int,
+    at_room: int,
     threshold: float,
-    soft_bound: float,
+    temperature: float,
     depth: int,
     times: Array,
     gaps: Array,
@@ -98,12 +105,14 @@ def move_class(
     work: Array,
     log: Array,
     prospects: Array,
+    busy: Array,
+    noise: Array,
     rng: Array,
 ) -> Bool:
     """Try a random option of class i; with `depth` > 0 push out what stands in its way, up to `depth` classes.
 
     Accepted if the weighted change of everything together is at most `threshold`, else undone. With `at_time` >= 0 the
-    class's first time is the one at that place in its list.
+    class's first time is the one at that place in its list; with `at_room` >= 0 it keeps its time and takes that room.
     """
     soft_on = par[PAR_SOFT_ON]
     total = 0.0
@@ -130,14 +139,19 @@ def move_class(
                     i, np.int64(attempt), log[steps - 1, 1], log[steps - 1, 2], np.int64(time[j]),
                     np.int64(st[j, ROOM]), classes, pool, par, time, st, own,
                 )  # fmt: skip
+            elif steps == 0 and at_room >= 0:
+                at = classes[i, ROOMS_AT] + 2 * at_room
+                u, tp = np.int64(time[i]), own[i, OWN_TIME]
+                r, rp = np.int64(pool[at]), pool[at + 1] * par[PAR_ROOM]
             else:
                 if steps > 0:
                     place_in_list += 1
                     if place_in_list >= n_times:
                         place_in_list = np.int64(0)
                 u, r, tp, rp = draw_option(
-                    i, place_in_list, room_tries, times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
-                )
+                    i, place_in_list, room_tries, temperature, times, gaps, blocked, classes, pool, par, rooms, time,
+                    st, own, busy, noise, rng,
+                )  # fmt: skip
             if u == time[i] and r == st[i, ROOM]:
                 continue
             bound = present + min(threshold - total if depth <= steps else math.inf, best_delta)
@@ -149,7 +163,7 @@ def move_class(
             if steps == 0 and delta > threshold:
                 # A chain can mend the violations that its first step adds, not its cost.
                 added = (soft - own[i, OWN_SOFT]) * soft_on
-                if depth == 0 or hard <= own[i, OWN_HARD] or added > soft_bound:
+                if depth == 0 or hard <= own[i, OWN_HARD] or added > 2.0 * temperature:
                     return False
             if delta < best_delta and present + delta <= bound:
                 best_delta = delta
@@ -171,7 +185,7 @@ def move_class(
             for k in range(steps):
                 settle(
                     np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
-                    prospects,
+                    prospects, busy,
                 )  # fmt: skip
             return True
         if steps > depth:
@@ -241,6 +255,7 @@ def anneal(
     swap: Array,
     undo: Array,
     prospects: Array,
+    busy: Array,
     noise: Array,
     best_time: Array,
     best_room: Array,
@@ -289,8 +304,8 @@ def anneal(
                     share = BAD_CHAINS
             if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
                 move_tied(
-                    i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
-                    rooms, time, place, st, own, con, mates, work, log, prospects, rng,
+                    i, threshold, temperature, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
+                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, busy, noise, rng,
                 )  # fmt: skip
             elif (
                 par[PAR_SOFT_ON] == 1
@@ -300,9 +315,10 @@ def anneal(
                 and unit(rng) < resection_share
             ):
                 move_with_students(
-                    i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par,
-                    rooms, time, place, st, own, con, mates, work, courses, course_requests, requests, configs,
-                    subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, rng,
+                    i, threshold, temperature, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
+                    rules, par, rooms, time, place, st, own, con, mates, work, courses, course_requests, requests,
+                    configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, busy, noise,
+                    rng,
                 )  # fmt: skip
             else:
                 depth = 0
@@ -310,15 +326,36 @@ def anneal(
                     depth = 1
                     if unit(rng) < LONG_CHAINS:
                         depth = MAX_CHAIN - 2
-                at_time, expected = np.int64(-1), 0.0
-                if depth == 0 and classes[i, TIMES_LEN] > 1 and unit(rng) <= bath_share:
-                    at_time, expected = likely_time(i, temperature, classes, pool, par, st, own, prospects, noise, rng)
+                at_time, at_room, expected = np.int64(-1), np.int64(-1), 0.0
+                if depth == 0 and unit(rng) <= bath_share:
+                    if classes[i, TIMES_LEN] > 1:
+                        at_time, expected = likely_time(
+                            i, temperature, classes, pool, par, st, own, prospects, noise, rng
+                        )
                     if at_time < 0:
-                        continue
+                        if classes[i, ROOMS_LEN] < 2 or not is_tabled(par, busy) or unit(rng) > ROOM_SHARE:
+                            continue
+                        at_room, expected = likely_room(
+                            i,
+                            np.int64(time[i]),
+                            temperature,
+                            times,
+                            gaps,
+                            classes,
+                            pool,
+                            par,
+                            st,
+                            own,
+                            busy,
+                            noise,
+                            rng,
+                        )
+                        if pool[classes[i, ROOMS_AT] + 2 * at_room] == st[i, ROOM]:
+                            continue
                 move_class(
-                    i, at_time, threshold + expected, 2.0 * temperature, depth, times, gaps, travel, blocked, classes,
-                    pool, soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work, log,
-                    prospects, rng,
+                    i, at_time, at_room, threshold + expected, temperature, depth, times, gaps, travel, blocked,
+                    classes, pool, soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work,
+                    log, prospects, busy, noise, rng,
                 )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.
         if step % par[PAR_CHECK] != 0 and step < n - 1 and (par[PAR_HARD] > 0 or par[PAR_BEST_HARD] == 0):

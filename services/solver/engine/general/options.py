@@ -40,6 +40,7 @@ from services.solver.engine.general.model import (
     TIMES_AT,
     TIMES_LEN,
 )
+from services.solver.engine.general.occupancy import in_way, is_tabled, likely_room
 from services.solver.engine.general.random import below, draw
 from services.solver.engine.general.rules import gap_between, pair_violated
 
@@ -54,6 +55,7 @@ def draw_option(
     i: int,
     at_time: int,
     tries: int,
+    temperature: float,
     times: Array,
     gaps: Array,
     blocked: Array,
@@ -64,12 +66,15 @@ def draw_option(
     time: Array,
     st: Array,
     own: Array,
+    busy: Array,
+    noise: Array,
     rng: Array,
 ) -> tuple[Int, Int, Int, Int]:
     """A random option of class i: (time, room, their weighted penalties); another time, another room, or both.
 
     With `at_time` >= 0 the time is the one at this place in the class's list, and only the room is drawn, or kept.
-    Up to `tries` rooms are looked at for one that is free at that time; 1 where its class may be pushed out.
+    The room is a likely one at that time if there is a table, else up to `tries` are looked at for a free one; with 1
+    try it is any, whose class may be pushed out.
     """
     u, r = np.int64(time[i]), np.int64(st[i, ROOM])
     time_penalty, room_penalty = own[i, OWN_TIME], own[i, OWN_ROOM]
@@ -85,7 +90,13 @@ def draw_option(
             at += 2 * below(rng, n_times)
         u = np.int64(pool[at])
         time_penalty = pool[at + 1] * par[PAR_TIME]
-    if (what != 1 or n_times < 2) and n_rooms > 1:
+    if n_rooms > 1 and tries > 1 and is_tabled(par, busy):
+        # Most rooms are taken at any other time: kept is only one that is free.
+        if what != 1 or n_times < 2 or in_way(i, u, r, times, gaps, st, busy) > 0:
+            m, _ = likely_room(i, u, temperature, times, gaps, classes, pool, par, st, own, busy, noise, rng)
+            at = classes[i, ROOMS_AT] + 2 * m
+            r, room_penalty = np.int64(pool[at]), pool[at + 1] * par[PAR_ROOM]
+    elif (what != 1 or n_times < 2) and n_rooms > 1:
         for _ in range(tries):
             at = classes[i, ROOMS_AT] + 2 * below(rng, n_rooms)
             r = np.int64(pool[at])

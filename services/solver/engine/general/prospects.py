@@ -1,7 +1,8 @@
 """What every class would meet at each of its times, and a likely time drawn by it (a heat bath).
 
-Owns the table `prospects`: what it counts, how it follows accepted moves, the draw. Must not know rooms, other rules
-than clashes, nor what is accepted: the draw is a proposal, and whoever accepts it evaluates it in full.
+Owns the table `prospects`: what it counts, how it follows accepted moves, the draw. Must not know other rules than
+clashes, nor what is accepted: the draw is a proposal, and whoever accepts it evaluates it in full. Rooms are
+`occupancy`'s.
 
 A random time is refused 99 times of 100 once the search has cooled, after a look through all that the class could clash
 with there. With the table one pass over a class's times, a few reads each, stands for as many tries as it has times
@@ -32,18 +33,9 @@ from services.solver.engine.general.layout import (
     SEEN,
 )
 from services.solver.engine.general.model import CLASH_ALL, CLASH_AT, MATES_AT, SOFT_ALL, SOFT_AT, TIMES_AT, TIMES_LEN
-from services.solver.engine.general.random import draw
+from services.solver.engine.general.occupancy import settle_room
+from services.solver.engine.general.random import NOISE, draw
 from services.solver.engine.general.rules import gap_between
-
-# Size of the table of Gumbel-distributed numbers, a power of two: the option with the least (cost - temperature x such
-# a number) is drawn with probability exp(-cost / temperature), without an exponential per option (E. Gumbel 1954).
-NOISE = 1 << 14
-
-
-def gumbel_noise() -> Array:
-    """float64[NOISE]: equally likely quantiles in an order that is the same for every search."""
-    quantiles = (np.arange(NOISE) + 0.5) / NOISE
-    return np.random.default_rng(0).permutation(-np.log(-np.log(quantiles)))
 
 
 @njit(**INNER)
@@ -91,8 +83,10 @@ def settle(
     st: Array,
     mates: Array,
     prospects: Array,
+    busy: Array,
 ) -> None:
-    """Tell all that class i could clash with where it is now. Called once a move is accepted: most are not."""
+    """Tell rooms, and all that class i could clash with, where it is. Called once a move is accepted: most are not."""
+    settle_room(i, times, gaps, par, time, st, busy)
     was, now = np.int64(st[i, SEEN]), np.int64(time[i])
     if was == now:
         return

@@ -41,3 +41,14 @@ def seeded(seed: int) -> Array:
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
     return np.array([(z ^ (z >> 31)) | 1], np.uint64)
+
+
+# Size of the table of Gumbel-distributed numbers, a power of two: the option with the least (cost - temperature x such
+# a number) is drawn with probability exp(-cost / temperature), without an exponential per option (E. Gumbel 1954).
+NOISE = 1 << 14
+
+
+def gumbel_noise() -> Array:
+    """float64[NOISE]: equally likely quantiles in an order that is the same for every search."""
+    quantiles = (np.arange(NOISE) + 0.5) / NOISE
+    return np.random.default_rng(0).permutation(-np.log(-np.log(quantiles)))

@@ -53,6 +53,7 @@ MAX_UNDO = 256
 def move_with_students(
     i: int,
     threshold: float,
+    temperature: float,
     times: Array,
     gaps: Array,
     travel: Array,
@@ -84,6 +85,8 @@ def move_with_students(
     swap: Array,
     undo: Array,
     prospects: Array,
+    busy: Array,
+    noise: Array,
     rng: Array,
 ) -> Bool:
     """Try another time of class i, and other sections of its course for those of its students who clash there.
@@ -95,8 +98,9 @@ def move_with_students(
     if pool[classes[i, TIMES_AT] + 2 * at_time] == u0:
         return False
     u, r, tp, rp = draw_option(
-        i, at_time, np.int64(ROOM_TRIES), times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
-    )
+        i, at_time, np.int64(ROOM_TRIES), temperature, times, gaps, blocked, classes, pool, par, rooms, time, st, own,
+        busy, noise, rng,
+    )  # fmt: skip
     # As if no student were in the way.
     present = own[i, OWN_WEIGHT] + own[i, OWN_SOFT]
     student = par[PAR_STUDENT]
@@ -115,7 +119,7 @@ def move_with_students(
         place, st, own, con, mates, work,
     )  # fmt: skip
     if weight + soft <= threshold:
-        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects)
+        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, busy)
         return True
     # What the students who clash with class i cost: none of them can save more than his or her part of it.
     left = np.int64(0)
@@ -159,7 +163,7 @@ def move_with_students(
     entries = par[PAR_UNDO]
     par[PAR_UNDO] = -1
     if weight + par[PAR_SOFT] - soft_before <= threshold:
-        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects)
+        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, busy)
         return True
     width = undo.shape[1] - 2
     for entry in range(entries - 1, -1, -1):

@@ -42,6 +42,7 @@ from services.solver.engine.general.layout import (
     ROOM,
     ROOM_HEAD,
     SEEN,
+    SEEN_ROOM,
     STUDENTS,
 )
 from services.solver.engine.general.model import (
@@ -66,8 +67,9 @@ from services.solver.engine.general.model import (
     TIMES_LEN,
     GeneralModel,
 )
-from services.solver.engine.general.prospects import build_prospects, gumbel_noise
-from services.solver.engine.general.random import seeded
+from services.solver.engine.general.occupancy import build_busy
+from services.solver.engine.general.prospects import build_prospects
+from services.solver.engine.general.random import gumbel_noise, seeded
 from services.solver.engine.general.recount import (
     HARD_PARTS,
     ROOM_COST,
@@ -83,6 +85,8 @@ CHOOSERS_PER_CLASS = 2
 RESECTION_SHARE = 0.05
 # Classes up to which the places in the lists of mates are looked up in a table, 128 MB at most; beyond, searched for.
 MAX_INDEXED = 8_000
+# Entries of the table of taken rooms, 32 MB at most; beyond, rooms are drawn at random.
+MAX_BUSY = 16_000_000
 
 Array = np.ndarray[Any, Any]
 Parts = dict[str, int]
@@ -107,7 +111,7 @@ class State:
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
         self.time = np.zeros(n, np.int64)
         self.place = np.zeros(n, np.int64)
-        self.st = np.zeros((n, 8), np.int64)
+        self.st = np.zeros((n, 9), np.int64)
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
@@ -121,6 +125,8 @@ class State:
         most = int(model.student_weight) * n_slots + int(model.soft_weights.sum())
         self._expectable = most <= np.iinfo(np.int32).max
         self.noise = gumbel_noise()
+        tabled = len(model.times) if len(model.times) * model.n_rooms <= MAX_BUSY else 0
+        self.busy = np.zeros((tabled, model.n_rooms), np.int16)
         self.movable = np.flatnonzero((model.classes[:, TIMES_LEN] > 1) | (model.classes[:, ROOMS_LEN] > 1)).astype(
             np.int64
         )
@@ -229,7 +235,7 @@ class State:
         m = self.model
         self.par[PAR_BASE] = base
         self.par[PAR_PROSPECTS] = 0
-        self.st[:, SEEN] = self.time
+        self.st[:, SEEN], self.st[:, SEEN_ROOM] = self.time, self.st[:, ROOM]
         self.con[:, CON_WEIGHT] = np.where(m.rules[:, RULE_HARD] == 1, base, 0)
         self.own[:, OWN_EXTRA] = 0
         self.rooms[:, ROOM_HEAD] = -1
@@ -304,6 +310,7 @@ class State:
                 m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.st, self.mates,
                 self.prospects,
             )  # fmt: skip
+            build_busy(m.times, m.gaps, m.blocked, self.par, self.rooms, self.time, self.st, self.busy)
         if len(m.requests):
             self.par[PAR_HOT] = students.list_hot(
                 m.times, m.gaps, m.travel, m.classes, self.time, self.place, self.st, m.courses, m.requests,
@@ -315,16 +322,16 @@ class State:
         kernel.anneal(
             moves, hot, cold, chain_share, student_share * self._share_of_students(), resection_share, bath_share,
             *self._class_side(), self.log, self.movable, self.bad, *self._student_side(), self.hot, self.choosers,
-            self.pick, self.swap, self.undo, self.prospects, self.noise, self.best_time, self.best_room,
+            self.pick, self.swap, self.undo, self.prospects, self.busy, self.noise, self.best_time, self.best_room,
             self.best_slots, self.rng,
         )  # fmt: skip
 
     @property
     def settling(self) -> float:
-        """How many entries of `prospects` an accepted move to another time concerns, on average."""
+        """How many entries of `prospects` and `busy` an accepted move to another time concerns, on average."""
         rows = self.model.classes
         peers = rows[:, CLASH_ALL] - rows[:, CLASH_AT] + rows[:, SOFT_ALL] - rows[:, SOFT_AT] + self.st[:, MATES_LEN]
-        return float(peers.mean() * rows[:, TIMES_LEN].mean())
+        return float(peers.mean() * rows[:, TIMES_LEN].mean()) + 2 * len(self.busy)
 
     def _share_of_students(self) -> float:
         """How much of the usual share of student moves makes sense: little where few students have a choice."""

@@ -26,6 +26,7 @@ SOFT_TIES = 0.5
 def move_tied(
     i: int,
     threshold: float,
+    temperature: float,
     times: Array,
     gaps: Array,
     travel: Array,
@@ -46,6 +47,8 @@ def move_tied(
     work: Array,
     log: Array,
     prospects: Array,
+    busy: Array,
+    noise: Array,
     rng: Array,
 ) -> Bool:
     """Try another time of class i, and with it other times of all classes that ties then ask to move as well.
@@ -64,8 +67,9 @@ def move_tied(
     possible = pool[classes[i, TIMES_AT] + 2 * at_time] != time[i]
     while possible:
         u, r, tp, rp = draw_option(
-            j, at_time, np.int64(ROOM_TRIES), times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
-        )
+            j, at_time, np.int64(ROOM_TRIES), temperature, times, gaps, blocked, classes, pool, par, rooms, time, st,
+            own, busy, noise, rng,
+        )  # fmt: skip
         log[steps, 0] = j
         log[steps, 1] = time[j]
         log[steps, 2] = st[j, ROOM]
@@ -88,7 +92,7 @@ def move_tied(
                 for k in range(steps):
                     settle(
                         np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
-                        prospects,
+                        prospects, busy,
                     )  # fmt: skip
                 return True
             break

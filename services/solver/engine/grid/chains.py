@@ -26,7 +26,7 @@ from services.solver.engine.grid.steps import (
 )
 
 # Most lectures of a chain; longer ones are given up.
-LONGEST = 8
+LONGEST = 14
 # Columns of `chain`: one row for each lecture, in the order in which they were found.
 LECTURE, NEW_CELL, NEW_ROOM = range(3)
 CHAIN_COLUMNS = 3
