@@ -8,7 +8,7 @@ from __future__ import annotations
 from statistics import median
 
 from benchmarks.instances import folder_of
-from benchmarks.runs import Runs, Task
+from benchmarks.runs import Runs, tasks_of
 from schemas.problem.read import ProblemFormat
 
 BEST_KNOWN = {
@@ -25,13 +25,10 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
     folder = folder_of("curriculum", "itc2007/cbctt/ctt", BEST_KNOWN, names)
     if folder is None:
         return
-    tasks = {
-        name: [
-            Task(name, folder / f"{name}.ctt", ProblemFormat.CTT, "grid", seconds, seed, workers, BEST_KNOWN[name])
-            for seed in range(1, seeds + 1)
-        ]
-        for name in names or BEST_KNOWN
-    }
+    files = {name: folder / f"{name}.ctt" for name in names or BEST_KNOWN}
+    tasks = tasks_of(
+        files, ProblemFormat.CTT, "grid", seconds=seconds, seeds=seeds, workers=workers, targets=BEST_KNOWN
+    )
     runs.begin(tasks)
     print(f"\nITC-2007 track 3, {seconds:g} s, {workers} worker(s), median of {seeds} seed(s)\n")
     print("| instance | cost | each seed | best known | method |")

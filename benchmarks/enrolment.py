@@ -8,7 +8,7 @@ from __future__ import annotations
 from statistics import mean, median
 
 from benchmarks.instances import file_of, folder_of
-from benchmarks.runs import Run, Runs, Task
+from benchmarks.runs import Run, Runs, tasks_of
 from schemas.problem.read import ProblemFormat
 
 # Names of instances by folder.
@@ -30,13 +30,8 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
         wanted = [name for name in listed if names is None or name in names]
         if folder is None or not wanted:
             continue
-        tasks = {
-            name: [
-                Task(name, file_of(folder, name, ".tim"), ProblemFormat.TIM, "enrolment", seconds, seed, workers)
-                for seed in range(1, seeds + 1)
-            ]
-            for name in wanted
-        }
+        files = {name: file_of(folder, name, ".tim") for name in wanted}
+        tasks = tasks_of(files, ProblemFormat.TIM, "enrolment", seconds=seconds, seeds=seeds, workers=workers)
         runs.begin(tasks)
         print(f"\n{TITLES[family]}, {seconds:g} s, {workers} worker(s), median of {seeds} seed(s)\n")
         print("| instance | violations | cost | each seed | first feasible s | CPU s |")

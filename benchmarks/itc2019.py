@@ -9,7 +9,7 @@ from __future__ import annotations
 from statistics import mean, median
 
 from benchmarks.instances import file_of, folder_of
-from benchmarks.runs import Run, Runs, Task
+from benchmarks.runs import Run, Runs, tasks_of
 from schemas.problem.read import ProblemFormat
 
 # None: no value is sourced.
@@ -30,22 +30,11 @@ def measure(runs: Runs, seconds: float, seeds: int, workers: int, names: list[st
     folder = folder_of("itc2019", "itc2019", BEST_KNOWN, names)
     if folder is None:
         return
-    tasks = {
-        name: [
-            Task(
-                name,
-                file_of(folder, name, ".xml"),
-                ProblemFormat.ITC2019,
-                "general",
-                seconds,
-                seed,
-                workers,
-                known or 0,
-            )
-            for seed in range(1, seeds + 1)
-        ]
-        for name, known in ((name, BEST_KNOWN[name]) for name in names or BEST_KNOWN)
-    }
+    files = {name: file_of(folder, name, ".xml") for name in names or BEST_KNOWN}
+    targets = {name: known for name, known in BEST_KNOWN.items() if known is not None}
+    tasks = tasks_of(
+        files, ProblemFormat.ITC2019, "general", seconds=seconds, seeds=seeds, workers=workers, targets=targets
+    )
     runs.begin(tasks)
     print(f"\nITC-2019, {seconds:g} s, {workers} worker(s), {seeds} seed(s); the median run by (violations, cost)\n")
     print("| instance | best known | violations | cost | gap | first without violations | each seed |")

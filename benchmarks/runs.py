@@ -41,6 +41,26 @@ class Task:
     target: int = 0
 
 
+def tasks_of(
+    files: Mapping[str, Path],
+    form: ProblemFormat,
+    family: str,
+    *,
+    seconds: float,
+    seeds: int,
+    workers: int,
+    targets: Mapping[str, int] | None = None,
+) -> dict[str, list[Task]]:
+    """Each instance's tasks, one for each of the seeds 1, 2, ...; `targets` are costs at which a solve may end."""
+    return {
+        name: [
+            Task(name, file, form, family, seconds, seed, workers, (targets or {}).get(name, 0))
+            for seed in range(1, seeds + 1)
+        ]
+        for name, file in files.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Hard violations and cost by the referee's count, seconds to the first timetable without any, and the method."""

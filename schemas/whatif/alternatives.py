@@ -8,9 +8,11 @@ for classes that are close in time; rooms that are equally far from them share t
 
 from __future__ import annotations
 
-import heapq
+from bisect import insort
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from typing import TypeAlias
 
 from schemas.problem.findings import Finding
 from schemas.problem.model import DistributionType, Room, Time
@@ -44,10 +46,10 @@ def alternatives(board: Board, name: str, limit: int = 10) -> Alternatives:
     if cls is None:
         raise InvalidMoveError([Finding("unknown_class", "/class", f"The problem has no class {name!r}.")])
     scan = _Scan(board, name)
-    ranked = heapq.nsmallest(max(1, min(limit, MAX_ALTERNATIVES)), scan.places())
+    best = scan.best(max(1, min(limit, MAX_ALTERNATIVES)))
     old = board.placed.get(name)
     before = count(board, name, old)
-    found = [difference_of(board, old, place.placed, before, count(board, name, place.placed)) for place in ranked]
+    found = [difference_of(board, old, placed, before, count(board, name, placed)) for placed in best]
     return Alternatives(
         class_id=name,
         before=None if old is None else place_of(old),
@@ -63,22 +65,22 @@ def _order(found: Evaluation) -> tuple[tuple[int, int], int]:
     return (found.rank, -kept)
 
 
-@dataclass(frozen=True, slots=True, order=False)
-class _Ranked:
-    """A place by what it costs and how much of the present one it keeps."""
+# Violations, cost, how much of the present place is given up, and the order in which places are listed.
+_Rank: TypeAlias = tuple[int, int, int, int]
 
+
+@dataclass(frozen=True, slots=True)
+class _AtTime:
+    """What a time counts whatever the room; `near` classes count if the way to them is too long.
+
+    `walks` keeps what they count by how far a room is from the others.
+    """
+
+    seed: Placed
     violations: int
     cost: int
-    given_up: int
-    order: int
-    placed: Placed
-
-    def __lt__(self, other: _Ranked) -> bool:
-        return self._rank < other._rank
-
-    @property
-    def _rank(self) -> tuple[int, int, int, int]:
-        return (self.violations, self.cost, self.given_up, self.order)
+    near: Sequence[Tie]
+    walks: dict[Hashable, tuple[int, int]] = field(default_factory=dict)
 
 
 class _Scan:
@@ -93,35 +95,55 @@ class _Scan:
         self._student = board.problem.weights.student
         self.considered = 0
 
-    def places(self) -> Iterator[_Ranked]:
-        """Every allowed place but the present one, with its part of violations and cost."""
+    def best(self, wanted: int) -> list[Placed]:
+        """The best places but the present one, best first.
+
+        Nothing counts less than nothing: a place is looked at in full only when what its time and its room count, each
+        alone, is less than the worst of the best so far.
+        """
         rooms = list(self._rooms())
         by_room = [self._of_room(room) for room in rooms]
-        for time in self._times():
-            seed = put(self._board, self._name, time, None)
-            violations, cost = self._of_time(seed)
-            sure, near = self._clashes(seed)
-            walks: dict[Hashable, tuple[int, int]] = {}
-            for n, room in enumerate(rooms):
-                if self._old is not None and self._old.time is time and self._old.room is room:
-                    continue
-                self.considered += 1
-                placed = put(self._board, self._name, time, room)
-                key = self._distance_class(room)
-                if key not in walks:
-                    walks[key] = self._walking(placed, near)
-                hard, soft = by_room[n]
-                given_up = 0 if self._old is None else (self._old.time is not time) + (self._old.room is not room)
-                yield _Ranked(
-                    violations + sure[0] + walks[key][0] + hard + self._in_the_room(placed),
-                    cost + sure[1] + walks[key][1] + soft,
-                    given_up,
-                    self.considered,
-                    placed,
-                )
+        times = [self._at(time) for time in self._times()]
+        waiting = [
+            (self._rank(at, by_room[r], rooms[r], len(rooms) * t + r), at, r)
+            for t, at in enumerate(times)
+            for r in range(len(rooms))
+            if not self._is_present(at, rooms[r])
+        ]
+        self.considered = len(waiting)
+        waiting.sort(key=itemgetter(0))
+        found: list[tuple[_Rank, Placed]] = []
+        for rank, at, r in waiting:
+            if len(found) == wanted and rank > found[-1][0]:
+                break
+            placed = replace(at.seed, room=rooms[r])
+            hard, soft = self._walk(at, placed)
+            full = (rank[0] + hard + self._in_the_room(placed), rank[1] + soft, *rank[2:])
+            insort(found, (full, placed), key=itemgetter(0))
+            del found[wanted:]
+        return [placed for _, placed in found]
 
-    # -- options
-    # --------------------------------------------------------------------------------------------------------
+    def _rank(self, at: _AtTime, of_room: tuple[int, int], room: Room | None, order: int) -> _Rank:
+        """The least that the place can come to."""
+        given_up = 0 if self._old is None else (self._old.time is not at.seed.time) + (self._old.room is not room)
+        return (at.violations + of_room[0], at.cost + of_room[1], given_up, order)
+
+    def _is_present(self, at: _AtTime, room: Room | None) -> bool:
+        return self._old is not None and self._old.time is at.seed.time and self._old.room is room
+
+    def _at(self, time: Time) -> _AtTime:
+        seed = put(self._board, self._name, time, None)
+        violations, cost = self._of_time(seed)
+        (hard, soft), near = self._clashes(seed)
+        return _AtTime(seed, violations + hard, cost + soft, near)
+
+    def _walk(self, at: _AtTime, placed: Placed) -> tuple[int, int]:
+        key = self._distance_class(placed.room)
+        if key not in at.walks:
+            at.walks[key] = self._walking(placed, at.near)
+        return at.walks[key]
+
+    # -- options ------------------------------------------------------------------------------------------------------
 
     def _times(self) -> Iterator[Time]:
         """Listed times that pins and instructors allow."""
@@ -147,8 +169,7 @@ class _Scan:
                 if found == MAX_ROOMS:
                     return
 
-    # -- the parts of a place
-    # -------------------------------------------------------------------------------------------
+    # -- the parts of a place -----------------------------------------------------------------------------------------
 
     def _of_room(self, room: Room | None) -> tuple[int, int]:
         """What hangs on the room alone."""
