@@ -134,7 +134,7 @@ def unattendable_violation(reading: Reading, a: Placed, b: Placed, whose: str) -
     """Two classes of an instructor or a curriculum that nobody can attend both of."""
     why = "overlap" if a.overlaps(b) else f"leave too little of the {reading.travel(a.room, b.room)} slots to walk"
     message = f"{reading.place_and_time(a)} and {reading.place_and_time(b)} of {whose} {why}."
-    return Violation("class_conflict", (a.id, b.id), message, when=reading.when(a))
+    return Violation("class_conflict", (a.id, b.id), message, when=reading.when(a), whose=whose)
 
 
 def curriculum_cost(reading: Reading, tally: Tally) -> None:
@@ -187,9 +187,17 @@ class Domains:
         if pin is not None and pin.time is not None and pin.time != placed.time.id:
             return f"is pinned to time {pin.time!r}, and is at {placed.time.id!r}"
         for instructor in cls.instructors:
-            if is_during(placed, self._absences[instructor]):
+            if self.is_away(instructor, placed):
                 return f"is at {self._reading.when(placed)}, while instructor {instructor!r} is unavailable"
         return None
+
+    def is_away(self, instructor: str, placed: Placed) -> bool:
+        return is_during(placed, self._absences[instructor])
+
+    def is_off_its_pin(self, placed: Placed) -> bool:
+        """True if the class is pinned to another time or room than it has."""
+        pin, room = self._pins.get(placed.id), None if placed.room is None else placed.room.id
+        return pin is not None and (pin.time not in (None, placed.time.id) or pin.room not in (None, room))
 
     def wrong_room(self, placed: Placed) -> str | None:
         """Why the class may not take its room, or None."""

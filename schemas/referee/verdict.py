@@ -17,13 +17,17 @@ MAX_VIOLATIONS_PER_RULE = 100
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule: who is concerned (ids of classes, then students), where (room), when, and a sentence."""
+    """One broken rule: who is concerned (ids of classes, then students), where (room), when, and a sentence.
+
+    `whose`: of two classes that must not clash, whose they are ("instructor 'noether'").
+    """
 
     rule: str
     who: tuple[str, ...]
     message: str
     where: str | None = None
     when: str | None = None
+    whose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,8 +222,7 @@ def _instructors(board: Board, name: str, verdict: Verdict) -> Iterator[_Change]
     cls, placed = board.reading.sections[name].cls, board.placed.get(name)
     for instructor in dict.fromkeys(cls.instructors):
         mends = _clashes(verdict, f"instructor {instructor!r}", name)
-        wrong = None if placed is None else board.domains.wrong_time(placed)
-        mends += wrong is not None and f"instructor {instructor!r} is unavailable" in wrong
+        mends += placed is not None and board.domains.is_away(instructor, placed)
         if mends:
             words = f"class {name!r} is taught by somebody else than {instructor!r}"
             yield _Change(mends, 4, words, partial(_freed, cls, instructor))
@@ -236,19 +235,13 @@ def _freed(cls: Class, instructor: str, problem: Problem, timetable: Timetable) 
 
 def _clashes(verdict: Verdict, whose: str, name: str | None = None) -> int:
     """Listed clashes of an instructor's or curriculum's classes, of one of them if it is named."""
-    return sum(
-        violation.rule == "class_conflict" and f" of {whose} " in violation.message
-        for violation in verdict.violations
-        if name is None or name in violation.who
-    )
+    return sum(violation.whose == whose for violation in verdict.violations if name is None or name in violation.who)
 
 
 def _pins(board: Board, name: str) -> Iterator[_Change]:
     placed = board.placed.get(name)
-    wrong = () if placed is None else (board.domains.wrong_time(placed), board.domains.wrong_room(placed))
-    mends = sum(reason is not None and reason.startswith("is pinned") for reason in wrong)
-    if mends:
-        yield _Change(mends, 5, f"class {name!r} is not pinned", partial(_unpinned, name))
+    if placed is not None and board.domains.is_off_its_pin(placed):
+        yield _Change(1, 5, f"class {name!r} is not pinned", partial(_unpinned, name))
 
 
 def _unpinned(name: str, problem: Problem, timetable: Timetable) -> tuple[Problem, Timetable]:
