@@ -189,3 +189,23 @@ def test_too_many_rooms_and_times_for_the_table_do_without_it(monkeypatch: pytes
     state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.9)
     assert state.busy.size == 0
     assert (state.prospects == _counted(model, state)).all()
+
+
+def test_too_many_times_to_tell_beforehand_which_overlap_give_the_same_timetable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = compile_general(expand(a_general_problem(6)))
+
+    def annealed() -> State:
+        state = State(model, 1)
+        state.load(None, 300)
+        state.anneal(3_000, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.9)
+        return state
+
+    told = annealed()
+    monkeypatch.setattr("services.solver.engine.general.state.MAX_HITS", 0)
+    looked_at = annealed()
+    assert told.hits.size > 0
+    assert looked_at.hits.size == 0
+    assert (told.prospects == looked_at.prospects).all()
+    assert (told.time == looked_at.time).all()

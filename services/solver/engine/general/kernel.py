@@ -105,6 +105,7 @@ def move_class(
     work: Array,
     log: Array,
     prospects: Array,
+    hits: Array,
     busy: Array,
     noise: Array,
     rng: Array,
@@ -185,7 +186,7 @@ def move_class(
             for k in range(steps):
                 settle(
                     np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
-                    prospects, busy,
+                    prospects, hits, busy,
                 )  # fmt: skip
             return True
         if steps > depth:
@@ -255,6 +256,7 @@ def anneal(
     swap: Array,
     undo: Array,
     prospects: Array,
+    hits: Array,
     busy: Array,
     noise: Array,
     best_time: Array,
@@ -286,7 +288,7 @@ def anneal(
                 moved = move_student(
                     q, np.int64(-1), threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates,
                     courses, course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick,
-                    swap, undo, prospects, rng,
+                    swap, undo, prospects, hits, rng,
                 )  # fmt: skip
                 if moved or chosen[q] >= 0:
                     break
@@ -305,7 +307,7 @@ def anneal(
             if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
                 move_tied(
                     i, threshold, temperature, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
-                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, busy, noise, rng,
+                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, hits, busy, noise, rng,
                 )  # fmt: skip
             elif (
                 par[PAR_SOFT_ON] == 1
@@ -317,8 +319,8 @@ def anneal(
                 move_with_students(
                     i, threshold, temperature, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
                     rules, par, rooms, time, place, st, own, con, mates, work, courses, course_requests, requests,
-                    configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, busy, noise,
-                    rng,
+                    configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, hits, busy,
+                    noise, rng,
                 )  # fmt: skip
             else:
                 depth = 0
@@ -355,7 +357,7 @@ def anneal(
                 move_class(
                     i, at_time, at_room, threshold + expected, temperature, depth, times, gaps, travel, blocked,
                     classes, pool, soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work,
-                    log, prospects, busy, noise, rng,
+                    log, prospects, hits, busy, noise, rng,
                 )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.
         if step % par[PAR_CHECK] != 0 and step < n - 1 and (par[PAR_HARD] > 0 or par[PAR_BEST_HARD] == 0):

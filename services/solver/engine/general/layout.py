@@ -3,8 +3,9 @@
 Owns the layout that the kernels share. Must not know what they do with it.
 
     time, place [classes]: kept apart from `st`, the two that every inner loop reads
-    st [classes, 9]: room, links of the room's list of classes, students, number of mates, last joint move, first column
-        of `prospects`, the time that `prospects` and `busy` reckon with, the room that `busy` does
+    st [classes, 10]: room, links of the room's list of classes, students, number of mates, last joint move, first
+        column of `prospects`, first row of `hits`, the time that `prospects` and `busy` reckon with, the room that
+        `busy` does
     own [classes, 6]: the class's part in the objective (violations, their weight, cost), the penalties of its
         options, its own extra weight. Kept exact by every move, so that the old side of a delta is always known.
     con [rules, 2]: weight of a hard violation, measure
@@ -14,18 +15,21 @@ Owns the layout that the kernels share. Must not know what they do with it.
         classes for it (`state.MAX_INDEXED`): then lists are searched.
     prospects int32[3, time options]: for every class and time in its list that time, how many classes it would clash
         with and must not, and what those cost that it should not clash with, students among them
+    hits int32: rows of offsets into itself, one row for each distinct list of times and each time; between two
+        offsets, the places in that list of the times that overlap this one. Empty if that takes too long
+        (`state.MAX_HITS`): then all times of a list are looked at.
     busy int16[times, rooms]: how many classes are in the room at a time that overlaps this one, one more where the room
         is closed. Empty if there would be too many entries (`state.MAX_BUSY`). More than 32,767 classes at once would
         only mislead proposals.
     slots: class of each student slot or -1; chosen [requests]: configuration or -1
     par: the scalars below
-All are int64 but `mates`, `mate_at`, `prospects` and `busy`, the largest: one integer type means one compiled version
-of each function. The numbers are constants to numba.
+All are int64 but `mates`, `mate_at`, `prospects`, `hits` and `busy`, the largest: one integer type means one compiled
+version of each function. The numbers are constants to numba.
 """
 
 from __future__ import annotations
 
-ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN, JOINT, PROSPECTS_AT, SEEN, SEEN_ROOM = range(9)
+ROOM, NEXT, PREVIOUS, STUDENTS, MATES_LEN, JOINT, PROSPECTS_AT, HITS_AT, SEEN, SEEN_ROOM = range(10)
 OWN_HARD, OWN_WEIGHT, OWN_SOFT, OWN_TIME, OWN_ROOM, OWN_EXTRA = range(6)
 CON_WEIGHT, CON_MEASURE = range(2)
 PROSPECT_TIME, PROSPECT_HARD, PROSPECT_SOFT = range(3)

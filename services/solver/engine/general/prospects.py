@@ -18,6 +18,7 @@ from numba import njit
 
 from services.solver.engine.general.jit import INNER, KERNEL, Array, Float, Int
 from services.solver.engine.general.layout import (
+    HITS_AT,
     MATES_LEN,
     OWN_EXTRA,
     PAR_BASE,
@@ -40,19 +41,8 @@ from services.solver.engine.general.rules import gap_between
 
 @njit(**INNER)
 def meet(
-    i: int, v: int, what: int, amount: int, times: Array, gaps: Array, classes: Array, st: Array, prospects: Array
-) -> None:
-    """Class i meets `amount` more at all of its times that overlap time v."""
-    at = st[i, PROSPECTS_AT]
-    for k in range(at, at + classes[i, TIMES_LEN]):
-        prospects[what, k] += amount * np.int64(gap_between(v, prospects[PROSPECT_TIME, k], times, gaps) < 0)
-
-
-@njit(**INNER)
-def meet_elsewhere(
     i: int,
-    was: int,
-    now: int,
+    v: int,
     what: int,
     amount: int,
     times: Array,
@@ -60,13 +50,17 @@ def meet_elsewhere(
     classes: Array,
     st: Array,
     prospects: Array,
+    hits: Array,
 ) -> None:
-    """Class i meets `amount` at those of its times that overlap time `now`, no longer at those that overlap `was`."""
+    """Class i meets `amount` more at all of its times that overlap time v."""
     at = st[i, PROSPECTS_AT]
+    if hits.shape[0] > 0:
+        row = st[i, HITS_AT] + v
+        for k in range(np.int64(hits[row]), np.int64(hits[row + 1])):
+            prospects[what, at + hits[k]] += amount
+        return
     for k in range(at, at + classes[i, TIMES_LEN]):
-        v = prospects[PROSPECT_TIME, k]
-        change = np.int64(gap_between(now, v, times, gaps) < 0) - np.int64(gap_between(was, v, times, gaps) < 0)
-        prospects[what, k] += amount * change
+        prospects[what, k] += amount * np.int64(gap_between(v, prospects[PROSPECT_TIME, k], times, gaps) < 0)
 
 
 @njit(**INNER)
@@ -83,6 +77,7 @@ def settle(
     st: Array,
     mates: Array,
     prospects: Array,
+    hits: Array,
     busy: Array,
 ) -> None:
     """Tell rooms, and all that class i could clash with, where it is. Called once a move is accepted: most are not."""
@@ -94,7 +89,7 @@ def settle(
     par[PAR_SETTLED] += 1
     if par[PAR_PROSPECTS] == 0:
         return
-    # One call for the three lists: its body is long, and compiled where it stands.
+    # One place for the three lists: a call's body is compiled where it stands.
     mates_at, soft_at, clash_at = classes[i, MATES_AT], classes[i, SOFT_AT], classes[i, CLASH_AT]
     n_mates = st[i, MATES_LEN]
     n_soft = n_mates + classes[i, SOFT_ALL] - soft_at
@@ -111,7 +106,8 @@ def settle(
             j = np.int64(pool[clash_at + m - n_soft] >> 1)
             amount = np.int64(1)
             what = np.int64(PROSPECT_HARD)
-        meet_elsewhere(j, was, now, what, amount, times, gaps, classes, st, prospects)
+        meet(j, was, what, -amount, times, gaps, classes, st, prospects, hits)
+        meet(j, now, what, amount, times, gaps, classes, st, prospects, hits)
 
 
 @njit(**INNER)
@@ -164,6 +160,7 @@ def build_prospects(
     st: Array,
     mates: Array,
     prospects: Array,
+    hits: Array,
 ) -> None:
     """Work the whole table out for where the classes and students are now, and have it kept up to date from now on."""
     for k in range(prospects.shape[1]):
@@ -173,11 +170,32 @@ def build_prospects(
     for i in range(classes.shape[0]):
         v = np.int64(st[i, SEEN])
         for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
-            meet(np.int64(pool[m] >> 1), v, hard, np.int64(1), times, gaps, classes, st, prospects)
+            meet(np.int64(pool[m] >> 1), v, hard, np.int64(1), times, gaps, classes, st, prospects, hits)
         for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
             amount = np.int64(soft_weights[m])
-            meet(np.int64(soft_peers[m] >> 1), v, soft, amount, times, gaps, classes, st, prospects)
+            meet(np.int64(soft_peers[m] >> 1), v, soft, amount, times, gaps, classes, st, prospects, hits)
         for m in range(classes[i, MATES_AT], classes[i, MATES_AT] + st[i, MATES_LEN]):
             amount = np.int64(mates[m, 1] * par[PAR_STUDENT])
-            meet(np.int64(mates[m, 0]), v, soft, amount, times, gaps, classes, st, prospects)
+            meet(np.int64(mates[m, 0]), v, soft, amount, times, gaps, classes, st, prospects, hits)
     par[PAR_PROSPECTS] = 1
+
+
+@njit(**KERNEL)
+def count_hits(domains: Array, times: Array, gaps: Array, pool: Array, counts: Array) -> None:
+    """How many times of a list overlap each time: counts[lists, times]; domains[lists, 2]: where they are, how many."""
+    for d in range(domains.shape[0]):
+        for v in range(times.shape[0]):
+            for k in range(domains[d, 1]):
+                counts[d, v] += np.int64(gap_between(v, pool[domains[d, 0] + 2 * k], times, gaps) < 0)
+
+
+@njit(**KERNEL)
+def fill_hits(domains: Array, times: Array, gaps: Array, pool: Array, hits: Array) -> None:
+    """Write which they are behind the offsets that begin `hits`."""
+    at = np.int64(hits[0])
+    for d in range(domains.shape[0]):
+        for v in range(times.shape[0]):
+            for k in range(domains[d, 1]):
+                if gap_between(v, pool[domains[d, 0] + 2 * k], times, gaps) < 0:
+                    hits[at] = k
+                    at += 1

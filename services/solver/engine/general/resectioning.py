@@ -85,6 +85,7 @@ def move_with_students(
     swap: Array,
     undo: Array,
     prospects: Array,
+    hits: Array,
     busy: Array,
     noise: Array,
     rng: Array,
@@ -119,7 +120,7 @@ def move_with_students(
         place, st, own, con, mates, work,
     )  # fmt: skip
     if weight + soft <= threshold:
-        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, busy)
+        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, hits, busy)
         return True
     # What the students who clash with class i cost: none of them can save more than his or her part of it.
     left = np.int64(0)
@@ -155,7 +156,7 @@ def move_with_students(
             if move_student(
                 q, i, -0.5, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
                 course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo,
-                prospects, rng,
+                prospects, hits, rng,
             ):  # fmt: skip
                 break
         if weight + par[PAR_SOFT] - soft_before - left * par[PAR_STUDENT] > threshold:
@@ -163,7 +164,7 @@ def move_with_students(
     entries = par[PAR_UNDO]
     par[PAR_UNDO] = -1
     if weight + par[PAR_SOFT] - soft_before <= threshold:
-        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, busy)
+        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, hits, busy)
         return True
     width = undo.shape[1] - 2
     for entry in range(entries - 1, -1, -1):
@@ -175,7 +176,7 @@ def move_with_students(
             length = np.int64(0)
         section(
             q, config, length, swap, np.int64(0), times, gaps, travel, classes, par, time, place, st, own, mates,
-            requests, student_slots, slots, chosen, mate_at, undo, prospects,
+            requests, student_slots, slots, chosen, mate_at, undo, prospects, hits,
         )  # fmt: skip
     relocate(
         i, u0, r0, tp0, rp0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par, rooms,

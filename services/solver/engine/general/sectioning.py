@@ -93,6 +93,7 @@ def attend(
     slots: Array,
     mate_at: Array,
     prospects: Array,
+    hits: Array,
 ) -> None:
     """Put the student of slots [lo, hi) into class c at slot `at` (sign 1), or take him or her out of it (-1)."""
     if sign < 0:
@@ -107,8 +108,9 @@ def attend(
         add_mates(c, x, sign, classes, st, mates, mate_at)
         add_mates(x, c, sign, classes, st, mates, mate_at)
         if par[PAR_PROSPECTS] == 1:
-            meet(c, np.int64(st[x, SEEN]), np.int64(PROSPECT_SOFT), np.int64(cost), times, gaps, classes, st, prospects)
-            meet(x, np.int64(st[c, SEEN]), np.int64(PROSPECT_SOFT), np.int64(cost), times, gaps, classes, st, prospects)
+            soft, amount = np.int64(PROSPECT_SOFT), np.int64(cost)
+            meet(c, np.int64(st[x, SEEN]), soft, amount, times, gaps, classes, st, prospects, hits)
+            meet(x, np.int64(st[c, SEEN]), soft, amount, times, gaps, classes, st, prospects, hits)
         if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
             own[c, OWN_SOFT] += cost
             own[x, OWN_SOFT] += cost
@@ -218,6 +220,7 @@ def section(
     mate_at: Array,
     undo: Array,
     prospects: Array,
+    hits: Array,
 ) -> None:
     """Give request q the classes picked[first : first + n] of a configuration (-1 and n = 0: none)."""
     at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
@@ -262,6 +265,7 @@ def section(
                 slots,
                 mate_at,
                 prospects,
+                hits,
             )
     if chosen[q] < 0 and config >= 0:
         par[PAR_UNSECTIONED] -= 1

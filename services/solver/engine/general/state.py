@@ -12,6 +12,7 @@ import numpy as np
 from services.solver.engine.general import kernel, loading, resectioning, students, ties
 from services.solver.engine.general.layout import (
     CON_WEIGHT,
+    HITS_AT,
     MATES_LEN,
     OWN_EXTRA,
     OWN_HARD,
@@ -68,7 +69,7 @@ from services.solver.engine.general.model import (
     GeneralModel,
 )
 from services.solver.engine.general.occupancy import build_busy
-from services.solver.engine.general.prospects import build_prospects
+from services.solver.engine.general.prospects import build_prospects, count_hits, fill_hits
 from services.solver.engine.general.random import gumbel_noise, seeded
 from services.solver.engine.general.recount import (
     HARD_PARTS,
@@ -87,6 +88,8 @@ RESECTION_SHARE = 0.05
 MAX_INDEXED = 8_000
 # Entries of the table of taken rooms, 32 MB at most; beyond, rooms are drawn at random.
 MAX_BUSY = 16_000_000
+# Looks at pairs of times while `hits` is built, a nanosecond or two each; it has at most 4 bytes for each.
+MAX_HITS = 30_000_000
 
 Array = np.ndarray[Any, Any]
 Parts = dict[str, int]
@@ -111,7 +114,7 @@ class State:
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
         self.time = np.zeros(n, np.int64)
         self.place = np.zeros(n, np.int64)
-        self.st = np.zeros((n, 9), np.int64)
+        self.st = np.zeros((n, 10), np.int64)
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
@@ -121,6 +124,7 @@ class State:
         self.work = np.zeros(2 * longest + 1, np.int64)
         self.log = np.zeros((ties.MAX_JOINT, 5), np.int64)
         self.prospects = self._prospects()
+        self.hits = self._hits()
         # What one entry of it could come to at most: weights beyond that do without likely times.
         most = int(model.student_weight) * n_slots + int(model.soft_weights.sum())
         self._expectable = most <= np.iinfo(np.int32).max
@@ -158,6 +162,21 @@ class State:
         within = np.arange(prospects.shape[1]) - np.repeat(first, lengths)
         prospects[PROSPECT_TIME] = m.pool[np.repeat(m.classes[:, TIMES_AT], lengths) + 2 * within]
         return prospects
+
+    def _hits(self) -> Array:
+        """Which times of a list overlap each time, so that a change of the table touches these only."""
+        m = self.model
+        domains, of_class = np.unique(m.classes[:, [TIMES_AT, TIMES_LEN]], axis=0, return_inverse=True)
+        n_times = len(m.times)
+        if int(domains[:, 1].sum()) * n_times > MAX_HITS:
+            return np.zeros(0, np.int32)
+        self.st[:, HITS_AT] = of_class.reshape(-1) * n_times
+        counts = np.zeros((len(domains), n_times), np.int64)
+        count_hits(domains, m.times, m.gaps, m.pool, counts)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]) + counts.size + 1
+        hits = np.concatenate([offsets, np.zeros(offsets[-1] - offsets[0], np.int64)]).astype(np.int32)
+        fill_hits(domains, m.times, m.gaps, m.pool, hits)
+        return hits
 
     # The kernels take flat array arguments: numba passes a tuple of them thirteen times slower.
     def _static(self) -> tuple[Array, ...]:
@@ -209,7 +228,7 @@ class State:
         self._build(base)
         loading.first_fit(
             m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own,
-            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.prospects, self.rng,
+            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.prospects, self.hits, self.rng,
         )  # fmt: skip
         self.keep_as_best()
 
@@ -308,7 +327,7 @@ class State:
         if bath_share > 0 and self.par[PAR_PROSPECTS] == 0:
             build_prospects(
                 m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.st, self.mates,
-                self.prospects,
+                self.prospects, self.hits,
             )  # fmt: skip
             build_busy(m.times, m.gaps, m.blocked, self.par, self.rooms, self.time, self.st, self.busy)
         if len(m.requests):
@@ -322,8 +341,8 @@ class State:
         kernel.anneal(
             moves, hot, cold, chain_share, student_share * self._share_of_students(), resection_share, bath_share,
             *self._class_side(), self.log, self.movable, self.bad, *self._student_side(), self.hot, self.choosers,
-            self.pick, self.swap, self.undo, self.prospects, self.busy, self.noise, self.best_time, self.best_room,
-            self.best_slots, self.rng,
+            self.pick, self.swap, self.undo, self.prospects, self.hits, self.busy, self.noise, self.best_time,
+            self.best_room, self.best_slots, self.rng,
         )  # fmt: skip
 
     @property

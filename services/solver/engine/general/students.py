@@ -113,6 +113,7 @@ def move_student(
     swap: Array,
     undo: Array,
     prospects: Array,
+    hits: Array,
     rng: Array,
 ) -> Bool:
     """Try another sectioning of request q: free seats if there are, else an exchange within the course.
@@ -168,7 +169,7 @@ def move_student(
         par[PAR_SOFT] += left
         section(
             q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, mate_at, undo, prospects,
+            student_slots, slots, chosen, mate_at, undo, prospects, hits,
         )  # fmt: skip
         return True
     # No seat: exchange the whole sectioning with another request of the course.
@@ -217,7 +218,7 @@ def move_student(
         taken = length if what >= 0 else ZERO
         section(
             who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, mate_at, undo, prospects,
+            student_slots, slots, chosen, mate_at, undo, prospects, hits,
         )  # fmt: skip
     return True
 

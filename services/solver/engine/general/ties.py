@@ -47,6 +47,7 @@ def move_tied(
     work: Array,
     log: Array,
     prospects: Array,
+    hits: Array,
     busy: Array,
     noise: Array,
     rng: Array,
@@ -92,7 +93,7 @@ def move_tied(
                 for k in range(steps):
                     settle(
                         np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
-                        prospects, busy,
+                        prospects, hits, busy,
                     )  # fmt: skip
                 return True
             break
