@@ -104,7 +104,7 @@ def test_the_grid_search_counts_departures_exactly(problem: Problem, seed: int) 
     searched = priced(expanded, Base(expanded, baseline), baseline.weights)
     assume(is_grid(searched))
     state = GridState(compile_grid(searched), seed + 1, earlier)
-    state.advance(2_000, 30.0, 5.0, 5.0, 0.3, 0.3, 0.5, -1)
+    state.advance(2_000, 30.0, 5.0, 5.0, 0.3, 0.3, 0.5, 0.1, -1)
     counted = state.best_count()
     assert_told_as_the_referee_counts(expanded, state.best_assignment(), dict(counted.hard), dict(counted.parts))
 
