@@ -116,6 +116,8 @@ def move_class(
     class's first time is the one at that place in its list; with `at_room` >= 0 it keeps its time and takes that room.
     """
     soft_on = par[PAR_SOFT_ON]
+    # Likely times come with likely rooms. Where several classes move, the table is behind what has just been tried.
+    room_heat = temperature if at_time >= 0 else 0.0
     total = 0.0
     steps = 0
     while True:
@@ -150,7 +152,7 @@ def move_class(
                     if place_in_list >= n_times:
                         place_in_list = np.int64(0)
                 u, r, tp, rp = draw_option(
-                    i, place_in_list, room_tries, temperature, times, gaps, blocked, classes, pool, par, rooms, time,
+                    i, place_in_list, room_tries, room_heat, times, gaps, blocked, classes, pool, par, rooms, time,
                     st, own, busy, noise, rng,
                 )  # fmt: skip
             if u == time[i] and r == st[i, ROOM]:
@@ -306,7 +308,7 @@ def anneal(
                     share = BAD_CHAINS
             if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
                 move_tied(
-                    i, threshold, temperature, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
+                    i, threshold, 0.0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
                     rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, hits, busy, noise, rng,
                 )  # fmt: skip
             elif (
@@ -317,7 +319,7 @@ def anneal(
                 and unit(rng) < resection_share
             ):
                 move_with_students(
-                    i, threshold, temperature, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
+                    i, threshold, 0.0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
                     rules, par, rooms, time, place, st, own, con, mates, work, courses, course_requests, requests,
                     configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, hits, busy,
                     noise, rng,

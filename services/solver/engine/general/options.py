@@ -73,8 +73,8 @@ def draw_option(
     """A random option of class i: (time, room, their weighted penalties); another time, another room, or both.
 
     With `at_time` >= 0 the time is the one at this place in the class's list, and only the room is drawn, or kept.
-    The room is a likely one at that time if there is a table, else up to `tries` are looked at for a free one; with 1
-    try it is any, whose class may be pushed out.
+    Above temperature 0 the room is a likely one at that time, if there is a table. Else up to `tries` are looked at for
+    a free one; with 1 try it is any, whose class may be pushed out.
     """
     u, r = np.int64(time[i]), np.int64(st[i, ROOM])
     time_penalty, room_penalty = own[i, OWN_TIME], own[i, OWN_ROOM]
@@ -90,7 +90,7 @@ def draw_option(
             at += 2 * below(rng, n_times)
         u = np.int64(pool[at])
         time_penalty = pool[at + 1] * par[PAR_TIME]
-    if n_rooms > 1 and tries > 1 and is_tabled(par, busy):
+    if n_rooms > 1 and temperature > 0.0 and is_tabled(par, busy):
         # Most rooms are taken at any other time: kept is only one that is free.
         if what != 1 or n_times < 2 or in_way(i, u, r, times, gaps, st, busy) > 0:
             m, _ = likely_room(i, u, temperature, times, gaps, classes, pool, par, st, own, busy, noise, rng)
