@@ -232,7 +232,7 @@ class _BlockedRooms:
         return self._seen[time]
 
 
-class _Union:
+class UnionOfMasks:
     """The union of the bit masks of a list's options; each list is worked out once, because classes share them."""
 
     def __init__(self, mask: Callable[[int], int]) -> None:
@@ -254,8 +254,8 @@ class _Domains:
         self._references = references
         self._matcher = _RoomMatcher(problem)
         self._blocked = _BlockedRooms(references)
-        self._rooms_of = _Union(lambda room: 1 << room)
-        self._ever_blocked = _Union(self._blocked.during)
+        self._rooms_of = UnionOfMasks(lambda room: 1 << room)
+        self._ever_blocked = UnionOfMasks(self._blocked.during)
 
     def of(self, cls: Class, pointer: str) -> tuple[Options, Options | None]:
         pin = self._references.pins.get(cls.id)

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from schemas.problem.expand import ExpandedProblem, Options, TimeMask
+from schemas.problem.expand import ExpandedProblem, Options, TimeMask, UnionOfMasks
 from schemas.problem.wording import first_of
 from services.solver.engine.exact.instants import start_instants
 from services.solver.engine.exact.model import Span
@@ -159,12 +159,10 @@ def _crowded_rooms(expanded: ExpandedProblem) -> Iterator[str]:
     if calendar.weeks * calendar.days * calendar.slots_per_day * domains > MAX_SLOTS:
         return
     by_rooms: dict[int, list[int]] = defaultdict(list)
-    masks: dict[int, int] = {}  # by the identity of a list: classes share theirs
+    mask_of = UnionOfMasks(lambda room: 1 << room)
     for i, c in enumerate(expanded.classes):
         if c.rooms is not None:
-            if id(c.rooms) not in masks:
-                masks[id(c.rooms)] = sum(1 << r for r, _ in c.rooms)
-            by_rooms[masks[id(c.rooms)]].append(i)
+            by_rooms[mask_of.of(c.rooms)].append(i)
     week = _Week(expanded)
     found: list[int] = []
     for rooms in sorted(by_rooms, key=lambda mask: (mask.bit_count(), mask))[:MAX_ROOM_LISTS]:

@@ -50,6 +50,7 @@ from services.solver.engine.general.options import (
     ROOM_TRIES,
     draw_option,
     find_obstacle,
+    likely_option,
     related_option,
 )
 from services.solver.engine.general.prospects import likely_time, settle
@@ -116,8 +117,6 @@ def move_class(
     class's first time is the one at that place in its list; with `at_room` >= 0 it keeps its time and takes that room.
     """
     soft_on = par[PAR_SOFT_ON]
-    # Likely times come with likely rooms. Where several classes move, the table is behind what has just been tried.
-    room_heat = temperature if at_time >= 0 else 0.0
     total = 0.0
     steps = 0
     while True:
@@ -146,14 +145,19 @@ def move_class(
                 at = classes[i, ROOMS_AT] + 2 * at_room
                 u, tp = np.int64(time[i]), own[i, OWN_TIME]
                 r, rp = np.int64(pool[at]), pool[at + 1] * par[PAR_ROOM]
+            elif steps == 0 and at_time >= 0 and is_tabled(par, busy):
+                # Not for the others of a chain: the table is behind what it has just tried.
+                u, r, tp, rp = likely_option(
+                    i, place_in_list, temperature, times, gaps, classes, pool, par, st, own, busy, noise, rng
+                )
             else:
                 if steps > 0:
                     place_in_list += 1
                     if place_in_list >= n_times:
                         place_in_list = np.int64(0)
                 u, r, tp, rp = draw_option(
-                    i, place_in_list, room_tries, room_heat, times, gaps, blocked, classes, pool, par, rooms, time,
-                    st, own, busy, noise, rng,
+                    i, place_in_list, room_tries, times, gaps, blocked, classes, pool, par, rooms, time,
+                    st, own, rng,
                 )  # fmt: skip
             if u == time[i] and r == st[i, ROOM]:
                 continue
@@ -308,8 +312,8 @@ def anneal(
                     share = BAD_CHAINS
             if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
                 move_tied(
-                    i, threshold, 0.0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
-                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, hits, busy, noise, rng,
+                    i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
+                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, hits, busy, rng,
                 )  # fmt: skip
             elif (
                 par[PAR_SOFT_ON] == 1
@@ -319,10 +323,10 @@ def anneal(
                 and unit(rng) < resection_share
             ):
                 move_with_students(
-                    i, threshold, 0.0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
+                    i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
                     rules, par, rooms, time, place, st, own, con, mates, work, courses, course_requests, requests,
                     configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, hits, busy,
-                    noise, rng,
+                    rng,
                 )  # fmt: skip
             else:
                 depth = 0

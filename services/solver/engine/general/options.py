@@ -40,7 +40,7 @@ from services.solver.engine.general.model import (
     TIMES_AT,
     TIMES_LEN,
 )
-from services.solver.engine.general.occupancy import in_way, is_tabled, likely_room
+from services.solver.engine.general.occupancy import in_way, likely_room
 from services.solver.engine.general.random import below, draw
 from services.solver.engine.general.rules import gap_between, pair_violated
 
@@ -55,7 +55,6 @@ def draw_option(
     i: int,
     at_time: int,
     tries: int,
-    temperature: float,
     times: Array,
     gaps: Array,
     blocked: Array,
@@ -66,15 +65,12 @@ def draw_option(
     time: Array,
     st: Array,
     own: Array,
-    busy: Array,
-    noise: Array,
     rng: Array,
 ) -> tuple[Int, Int, Int, Int]:
     """A random option of class i: (time, room, their weighted penalties); another time, another room, or both.
 
     With `at_time` >= 0 the time is the one at this place in the class's list, and only the room is drawn, or kept.
-    Above temperature 0 the room is a likely one at that time, if there is a table. Else up to `tries` are looked at for
-    a free one; with 1 try it is any, whose class may be pushed out.
+    Up to `tries` rooms are looked at for one that is free at that time; 1 where its class may be pushed out.
     """
     u, r = np.int64(time[i]), np.int64(st[i, ROOM])
     time_penalty, room_penalty = own[i, OWN_TIME], own[i, OWN_ROOM]
@@ -90,13 +86,7 @@ def draw_option(
             at += 2 * below(rng, n_times)
         u = np.int64(pool[at])
         time_penalty = pool[at + 1] * par[PAR_TIME]
-    if n_rooms > 1 and temperature > 0.0 and is_tabled(par, busy):
-        # Most rooms are taken at any other time: kept is only one that is free.
-        if what != 1 or n_times < 2 or in_way(i, u, r, times, gaps, st, busy) > 0:
-            m, _ = likely_room(i, u, temperature, times, gaps, classes, pool, par, st, own, busy, noise, rng)
-            at = classes[i, ROOMS_AT] + 2 * m
-            r, room_penalty = np.int64(pool[at]), pool[at + 1] * par[PAR_ROOM]
-    elif (what != 1 or n_times < 2) and n_rooms > 1:
+    if (what != 1 or n_times < 2) and n_rooms > 1:
         for _ in range(tries):
             at = classes[i, ROOMS_AT] + 2 * below(rng, n_rooms)
             r = np.int64(pool[at])
@@ -108,6 +98,37 @@ def draw_option(
                 j = st[j, NEXT]
             if free:
                 break
+    return u, r, time_penalty, room_penalty
+
+
+@njit(**INNER)
+def likely_option(
+    i: int,
+    at_time: int,
+    temperature: float,
+    times: Array,
+    gaps: Array,
+    classes: Array,
+    pool: Array,
+    par: Array,
+    st: Array,
+    own: Array,
+    busy: Array,
+    noise: Array,
+    rng: Array,
+) -> tuple[Int, Int, Int, Int]:
+    """The time at this place in class i's list, with a likely room at it: (time, room, their weighted penalties).
+
+    A third of the time the present room, if that is free: most rooms are taken at any other time.
+    """
+    at = classes[i, TIMES_AT] + 2 * at_time
+    u, r = np.int64(pool[at]), np.int64(st[i, ROOM])
+    time_penalty, room_penalty = pool[at + 1] * par[PAR_TIME], own[i, OWN_ROOM]
+    keeps = draw(rng) % 3 == 1
+    if classes[i, ROOMS_LEN] > 1 and not (keeps and in_way(i, u, r, times, gaps, st, busy) <= 0):
+        m, _ = likely_room(i, u, temperature, times, gaps, classes, pool, par, st, own, busy, noise, rng)
+        at = classes[i, ROOMS_AT] + 2 * m
+        r, room_penalty = np.int64(pool[at]), pool[at + 1] * par[PAR_ROOM]
     return u, r, time_penalty, room_penalty
 
 

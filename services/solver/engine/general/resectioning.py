@@ -53,7 +53,6 @@ MAX_UNDO = 256
 def move_with_students(
     i: int,
     threshold: float,
-    temperature: float,
     times: Array,
     gaps: Array,
     travel: Array,
@@ -87,7 +86,6 @@ def move_with_students(
     prospects: Array,
     hits: Array,
     busy: Array,
-    noise: Array,
     rng: Array,
 ) -> Bool:
     """Try another time of class i, and other sections of its course for those of its students who clash there.
@@ -99,9 +97,8 @@ def move_with_students(
     if pool[classes[i, TIMES_AT] + 2 * at_time] == u0:
         return False
     u, r, tp, rp = draw_option(
-        i, at_time, np.int64(ROOM_TRIES), temperature, times, gaps, blocked, classes, pool, par, rooms, time, st, own,
-        busy, noise, rng,
-    )  # fmt: skip
+        i, at_time, np.int64(ROOM_TRIES), times, gaps, blocked, classes, pool, par, rooms, time, st, own, rng
+    )
     # As if no student were in the way.
     present = own[i, OWN_WEIGHT] + own[i, OWN_SOFT]
     student = par[PAR_STUDENT]

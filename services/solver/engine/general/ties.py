@@ -26,7 +26,6 @@ SOFT_TIES = 0.5
 def move_tied(
     i: int,
     threshold: float,
-    temperature: float,
     times: Array,
     gaps: Array,
     travel: Array,
@@ -49,7 +48,6 @@ def move_tied(
     prospects: Array,
     hits: Array,
     busy: Array,
-    noise: Array,
     rng: Array,
 ) -> Bool:
     """Try another time of class i, and with it other times of all classes that ties then ask to move as well.
@@ -68,8 +66,8 @@ def move_tied(
     possible = pool[classes[i, TIMES_AT] + 2 * at_time] != time[i]
     while possible:
         u, r, tp, rp = draw_option(
-            j, at_time, np.int64(ROOM_TRIES), temperature, times, gaps, blocked, classes, pool, par, rooms, time, st,
-            own, busy, noise, rng,
+            j, at_time, np.int64(ROOM_TRIES), times, gaps, blocked, classes, pool, par, rooms, time, st,
+            own, rng,
         )  # fmt: skip
         log[steps, 0] = j
         log[steps, 1] = time[j]
