@@ -15,7 +15,7 @@ from deploy.local.services import ServiceProcess
 from horarium.commands.topics import apply_topics
 from services.progress.store import EPOCH, POSITIONS, result_key
 from tests.integration.progress.cluster import ClusterOfOne, a_cluster
-from tests.integration.progress.speaking import SECRET, Publisher, Reader, frames
+from tests.integration.progress.speaking import SECRET, WITHIN_S, Message, Publisher, Reader, frames
 from tests.job_events import JobEvents, a_result
 
 Start = Callable[[], ServiceProcess]
@@ -45,16 +45,19 @@ async def test_a_job_is_followed_to_its_end_and_the_projection_survives_a_kill_a
         reader = Reader(http, job)
         await publish(job.requested(), job.progress(10))
         first = await reader.until(progress=10.0)
-        following = asyncio.create_task(reader.follow())
-        await publish(job.progress(20))
-        # Progress and ends come by different topics: sent together, either could be projected first.
-        await reader.until(progress=20.0)
-        await publish(job.completed(variants=[a_result(1)]))
-        seen = frames(await following)
+        async with asyncio.timeout(WITHIN_S), reader.stream() as (_, messages):
+            opening = await anext(messages)
+            assert (opening.id, opening.body["progress"]) == (first["revision"], 10.0)
+            await publish(job.progress(20))
+            # Progress and ends come by different topics: sent together, either could be projected first.
+            seen = [await _next_frame(messages)]
+            await publish(job.completed(variants=[a_result(1)]))
+            seen += frames([message async for message in messages])
+        assert [message.body["progress"] for message in seen] == [20.0, 100.0]
         assert seen[-1].body["status"] == "completed"
         assert (await reader.until(status="completed"))["progress"] == 100.0
         resumed = frames(await reader.follow(last_event_id=first["revision"]))
-        assert [message.id for message in resumed] == [m.id for m in seen if m.id > first["revision"]]
+        assert [message.id for message in resumed] == [message.id for message in seen]
 
         with redis.Redis.from_url(cluster.url) as stored:
             assert stored.exists(result_key(job.job_id))
@@ -72,3 +75,10 @@ async def test_a_job_is_followed_to_its_end_and_the_projection_survives_a_kill_a
             stored.flushall()
             assert (await reader.until(status="completed"))["progress"] == 100.0
             assert stored.get(EPOCH) != epoch, "it has read everything again"
+
+
+async def _next_frame(messages: AsyncIterator[Message]) -> Message:
+    """The next that is no heartbeat."""
+    while not (following := frames([await anext(messages)])):
+        pass
+    return following[0]
