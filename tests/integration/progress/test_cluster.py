@@ -43,13 +43,15 @@ async def test_a_job_is_followed_to_its_end_and_the_projection_survives_a_kill_a
     async with httpx.AsyncClient(base_url=service.url, timeout=10) as http:
         job = JobEvents()
         reader = Reader(http, job)
-        await publish(job.requested(), job.progress(10))
+        # Requests, progress and ends come by different topics: sent together, any could be projected first.
+        await publish(job.requested())
+        await reader.until(status="queued")
+        await publish(job.progress(10))
         first = await reader.until(progress=10.0)
         async with asyncio.timeout(WITHIN_S), reader.stream() as (_, messages):
             opening = await anext(messages)
             assert (opening.id, opening.body["progress"]) == (first["revision"], 10.0)
             await publish(job.progress(20))
-            # Progress and ends come by different topics: sent together, either could be projected first.
             seen = [await _next_frame(messages)]
             await publish(job.completed(variants=[a_result(1)]))
             seen += frames([message async for message in messages])
