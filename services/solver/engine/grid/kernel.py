@@ -20,12 +20,15 @@ from services.solver.engine.grid.chains import find_chain, settle_chain, shift_c
 from services.solver.engine.grid.steps import (
     Array,
     below,
+    cost_of_days,
+    days_after,
     move_clashes,
     next_random,
     place_cost,
     settle_sets,
-    shift_counts,
+    shift_days,
     shift_in_sets,
+    shift_rooms,
     unshift_in_sets,
 )
 
@@ -79,7 +82,6 @@ def anneal(
     day_count: Array,
     days_used: Array,
     room_count: Array,
-    rooms_used: Array,
     best_cell: Array,
     best_room: Array,
     totals: Array,
@@ -87,6 +89,9 @@ def anneal(
     chain: Array,
     marks: Array,
     taken: Array,
+    course_net: Array,
+    set_net: Array,
+    chain_sets: Array,
     moves: Any,
     temperature_from: Any,
     temperature_to: Any,
@@ -125,7 +130,7 @@ def anneal(
         threshold = temperature * exponential[np.int64(bits >> np.uint64(20)) & (QUANTILES - 1)]
         c = course[i]
         cell, room = cell_of[i], room_of[i]
-        length = np.int64(0)
+        length, changed = np.int64(0), np.int64(0)
         if (bits >> np.uint64(32)) < exchange_below:
             j = below(next_random(random), lectures)
             if course[j] == c:
@@ -145,7 +150,8 @@ def anneal(
                 length = np.int64(
                     find_chain(
                         i, new_cell, course, time_row, room_row, time_cost, room_cost, room_first, room_list, usable,
-                        conflict, stability_cost, cell_of, room_of, occupant, clash, room_count, chain, marks, taken,
+                        conflict, stability_cost, cell_of, room_of, occupant, clash, clash_sum, room_count, chain,
+                        marks, taken,
                     )
                 )  # fmt: skip
                 if length == 0:
@@ -169,10 +175,10 @@ def anneal(
 
         clashes, outside = np.int64(0), np.int64(0)
         if length > 0:
-            cost = shift_chain(
+            cost, changed = shift_chain(
                 length, threshold, course, time_row, room_row, time_cost, room_cost, min_days, min_days_cost,
-                stability_cost, set_first, sets, set_cost, cell_day, cell_of, room_of, paid, set_count, set_change,
-                isolation, day_count, days_used, room_count, rooms_used, chain,
+                stability_cost, set_first, sets, set_cost, cell_day, cell_of, room_of, paid, set_count, isolation,
+                day_count, days_used, room_count, chain, course_net, set_net, chain_sets,
             )  # fmt: skip
             if cost > threshold:
                 continue
@@ -229,21 +235,13 @@ def anneal(
             if cell != new_cell:
                 day, new_day = cell_day[cell], cell_day[new_cell]
                 if day != new_day:
-                    days = days_used[c]
-                    new_days = days
-                    if day_count[c, day] == 1:
-                        new_days -= 1
-                    if day_count[c, new_day] == 0:
-                        new_days += 1
-                    cost += min_days_cost[c] * (max(0, min_days[c] - new_days) - max(0, min_days[c] - days))
+                    days = days_after(c, day, new_day, 1, day_count, days_used)
+                    cost += cost_of_days(c, days, min_days, min_days_cost)
+                    cost -= cost_of_days(c, days_used[c], min_days, min_days_cost)
                     if j >= 0:
-                        days = days_used[d]
-                        new_days = days
-                        if day_count[d, new_day] == 1:
-                            new_days -= 1
-                        if day_count[d, day] == 0:
-                            new_days += 1
-                        cost += min_days_cost[d] * (max(0, min_days[d] - new_days) - max(0, min_days[d] - days))
+                        days = days_after(d, new_day, day, 1, day_count, days_used)
+                        cost += cost_of_days(d, days, min_days, min_days_cost)
+                        cost -= cost_of_days(d, days_used[d], min_days, min_days_cost)
                 if delta + cost - rest > threshold:
                     continue
                 cost += shift_in_sets(c, cell, new_cell, set_first, sets, set_cost, set_count, set_change[0])
@@ -268,27 +266,28 @@ def anneal(
         accepted += 1
         if length > 0:
             settle_chain(
-                length, course, time_row, room_row, time_cost, room_cost, neighbour_first, neighbours, set_first, sets,
-                set_cost, member_first, members, cell_of, room_of, paid, occupant, clash, clash_sum, set_change,
-                isolation, chain,
+                length, changed, course, time_row, room_row, time_cost, room_cost, neighbour_first, neighbours,
+                set_cost, member_first, members, cell_day, cell_of, room_of, paid, occupant, clash, clash_sum,
+                isolation, day_count, days_used, chain, chain_sets,
             )  # fmt: skip
         else:
-            shift_counts(
-                c, cell_day[cell], cell_day[new_cell], room, new_room, min_days, min_days_cost, stability_cost,
-                day_count, days_used, room_count, rooms_used,
-            )  # fmt: skip
+            if room != new_room:
+                shift_rooms(c, room, new_room, stability_cost, room_count)
+                if j >= 0:
+                    shift_rooms(d, new_room, room, stability_cost, room_count)
             if cell != new_cell:
+                day, new_day = cell_day[cell], cell_day[new_cell]
+                if day != new_day:
+                    shift_days(c, day, new_day, 1, day_count, days_used)
+                    if j >= 0:
+                        shift_days(d, new_day, day, 1, day_count, days_used)
                 move_clashes(i, c, cell, new_cell, neighbour_first, neighbours, clash, clash_sum)
+                if j >= 0:
+                    move_clashes(j, d, new_cell, cell, neighbour_first, neighbours, clash, clash_sum)
             cell_of[i], room_of[i], paid[i] = new_cell, new_room, cost_i
             occupant[new_cell, new_room] = i
             occupant[cell, room] = j
             if j >= 0:
-                shift_counts(
-                    d, cell_day[new_cell], cell_day[cell], new_room, room, min_days, min_days_cost, stability_cost,
-                    day_count, days_used, room_count, rooms_used,
-                )  # fmt: skip
-                if cell != new_cell:
-                    move_clashes(j, d, new_cell, cell, neighbour_first, neighbours, clash, clash_sum)
                 cell_of[j], room_of[j], paid[j] = cell, room, cost_j
         hard += clashes + outside
         unplaced += outside

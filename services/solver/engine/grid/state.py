@@ -38,9 +38,10 @@ class GridState:
     clash[courses, cells]: lectures in the cell that a lecture of the course must not meet; clash_sum: the sum of their
     indices, which names the lecture where there is just one.
     set_count[compact sets, cells], day_count[courses, days], room_count[courses, all rooms]: lectures;
-    days_used[courses], rooms_used[courses]: non-zero entries of the latter two.
+    days_used[courses]: days with one.
     isolation[courses]: what the course's compact sets cost now, so no move of the course can gain more there.
     _marks[1 + lectures], _taken[cells, all rooms]: of the chain whose number equals the entry; _marks[0] counts chains.
+    The other private arrays are of `chains`.
     totals: see `kernel`.
     """
 
@@ -58,15 +59,18 @@ class GridState:
         self.day_count = np.zeros((model.courses, model.days), np.int16)
         self.days_used = np.zeros(model.courses, np.int16)
         self.room_count = np.zeros((model.courses, rooms), np.int16)
-        self.rooms_used = np.zeros(model.courses, np.int16)
         self.totals = np.zeros(kernel.TOTALS, np.int64)
         self.isolation = np.zeros(model.courses, np.int64)
         # One move can save a course at most one room and one missing day.
         self._course_gain = model.stability_cost + model.min_days_cost
-        self._set_change = np.zeros((chains.LONGEST, max(1, int(np.diff(model.set_first).max()))), np.int32)
+        sets_of_one = max(1, int(np.diff(model.set_first).max()))
+        self._set_change = np.zeros((2, sets_of_one), np.int32)
         self._chain = np.zeros((chains.LONGEST, chains.CHAIN_COLUMNS), np.int32)
         self._marks = np.zeros(1 + n, np.int64)
         self._taken = np.zeros((cells, rooms), np.int64)
+        self._course_net = np.zeros(model.courses, np.int32)
+        self._set_net = np.zeros(len(model.set_cost), np.int32)
+        self._chain_sets = np.zeros((chains.LONGEST * sets_of_one, chains.SET_COLUMNS), np.int32)
         if start is not None:
             self._take_places(start)
         self._place_rest()
@@ -124,10 +128,10 @@ class GridState:
                 m.stability_cost, m.set_first, m.sets, m.set_cost, m.member_first, m.members, m.cell_day,
                 self._course_gain, kernel.EXPONENTIAL, self.cell_of, self.room_of, self.paid, self.occupant,
                 self.clash, self.clash_sum, self.set_count, self._set_change, self.isolation, self.day_count,
-                self.days_used, self.room_count, self.rooms_used, self.best_cell, self.best_room, self.totals,
-                self.random, self._chain, self._marks, self._taken, int(moves), float(temperature_from),
-                float(temperature_to), float(hard_weight), float(exchange_share), float(keep_room_share),
-                float(pursue_share), float(chain_share), int(target),
+                self.days_used, self.room_count, self.best_cell, self.best_room, self.totals, self.random, self._chain,
+                self._marks, self._taken, self._course_net, self._set_net, self._chain_sets, int(moves),
+                float(temperature_from), float(temperature_to), float(hard_weight), float(exchange_share),
+                float(keep_room_share), float(pursue_share), float(chain_share), int(target),
             )
         )  # fmt: skip
 
@@ -138,8 +142,7 @@ class GridState:
             m.course, m.time_row, m.room_row, m.time_cost, m.room_cost, m.usable, m.neighbour_first, m.neighbours,
             m.min_days, m.min_days_cost, m.stability_cost, m.set_first, m.sets, m.set_cost, m.member_first, m.members,
             m.cell_day, self.cell_of, self.room_of, self.paid, self.occupant, self.clash, self.clash_sum,
-            self.set_count, self.isolation, self.day_count, self.days_used, self.room_count, self.rooms_used,
-            self.totals,
+            self.set_count, self.isolation, self.day_count, self.days_used, self.room_count, self.totals,
         )  # fmt: skip
 
     def return_to_best(self) -> None:

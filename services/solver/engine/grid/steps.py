@@ -45,6 +45,37 @@ def place_cost(
 
 
 @njit(cache=True, nogil=True)
+def shift_in_set(row: Array, origin: Any, target: Any, lectures: Any) -> Any:
+    """Move lectures, one or more, from cell to cell in one set's counts; returns the change of isolated lectures.
+
+    Exact whatever the order of several shifts.
+    """
+    alone = np.int64(0)
+    before, after = row[origin - 1], row[origin + 1]
+    left = row[origin] - lectures
+    if before == 0 and after == 0:
+        alone -= lectures
+    elif left == 0:
+        # The neighbours lose this company; they are alone now unless they have some on their other side.
+        if before > 0 and row[origin - 2] == 0:
+            alone += before
+        if after > 0 and row[origin + 2] == 0:
+            alone += after
+    row[origin] = left
+    before, after = row[target - 1], row[target + 1]
+    found = row[target]
+    if before == 0 and after == 0:
+        alone += lectures
+    elif found == 0:
+        if before > 0 and row[target - 2] == 0:
+            alone -= before
+        if after > 0 and row[target + 2] == 0:
+            alone -= after
+    row[target] = found + lectures
+    return alone
+
+
+@njit(cache=True, nogil=True)
 def shift_in_sets(
     course: Any,
     origin: Any,
@@ -63,31 +94,9 @@ def shift_in_sets(
     delta = np.int64(0)
     for k in range(first, set_first[course + 1]):
         q = sets[k]
-        row = set_count[q]
-        alone = 0
-        before, after = row[origin - 1], row[origin + 1]
-        left = row[origin] - 1
-        if before == 0 and after == 0:
-            alone -= 1
-        elif left == 0:
-            # The neighbours lose this company; they are alone now unless they have some on their other side.
-            if before > 0 and row[origin - 2] == 0:
-                alone += before
-            if after > 0 and row[origin + 2] == 0:
-                alone += after
-        row[origin] = left
-        before, after = row[target - 1], row[target + 1]
-        found = row[target]
-        if before == 0 and after == 0:
-            alone += 1
-        elif found == 0:
-            if before > 0 and row[target - 2] == 0:
-                alone -= before
-            if after > 0 and row[target + 2] == 0:
-                alone -= after
-        row[target] = found + 1
+        alone = shift_in_set(set_count[q], origin, target, 1)
         set_change[k - first] = alone
-        delta += np.int64(alone) * set_cost[q]
+        delta += alone * set_cost[q]
     return delta
 
 
@@ -101,6 +110,15 @@ def unshift_in_sets(course: Any, origin: Any, target: Any, set_first: Array, set
 
 
 @njit(cache=True, nogil=True)
+def settle_set(q: Any, change: Any, set_cost: Array, member_first: Array, members: Array, isolation: Array) -> None:
+    """After an accepted shift: tell every course of a set by how many isolated lectures it changed."""
+    if change != 0:
+        cost = np.int64(change) * set_cost[q]
+        for x in range(member_first[q], member_first[q + 1]):
+            isolation[members[x]] += cost
+
+
+@njit(cache=True, nogil=True)
 def settle_sets(
     course: Any,
     set_first: Array,
@@ -111,59 +129,51 @@ def settle_sets(
     members: Array,
     isolation: Array,
 ) -> None:
-    """After an accepted shift: tell every course of a set that became cheaper or dearer."""
+    """After an accepted `shift_in_sets`: tell every course of a set that became cheaper or dearer."""
     first = set_first[course]
     for k in range(first, set_first[course + 1]):
-        if set_change[k - first] != 0:
-            q = sets[k]
-            change = np.int64(set_change[k - first]) * set_cost[q]
-            for x in range(member_first[q], member_first[q + 1]):
-                isolation[members[x]] += change
+        settle_set(sets[k], set_change[k - first], set_cost, member_first, members, isolation)
 
 
 @njit(cache=True, nogil=True)
-def shift_counts(
-    course: Any,
-    day: Any,
-    new_day: Any,
-    room: Any,
-    new_room: Any,
-    min_days: Array,
-    min_days_cost: Array,
-    stability_cost: Array,
-    day_count: Array,
-    days_used: Array,
-    room_count: Array,
-    rooms_used: Array,
-) -> Any:
-    """Move one lecture of a course in the counts of its days and rooms; returns the change of cost.
+def days_after(course: Any, day: Any, new_day: Any, lectures: Any, day_count: Array, days_used: Array) -> Any:
+    """How many days a course would use if lectures of it, one or more, went from one day to another one."""
+    days = np.int64(days_used[course])
+    if day_count[course, day] == lectures:
+        days -= 1
+    if day_count[course, new_day] == 0:
+        days += 1
+    return days
+
+
+@njit(cache=True, nogil=True)
+def cost_of_days(course: Any, days: Any, min_days: Array, min_days_cost: Array) -> Any:
+    """What a course pays for using fewer days than it should."""
+    return np.int64(min_days_cost[course]) * max(0, min_days[course] - days)
+
+
+@njit(cache=True, nogil=True)
+def shift_days(course: Any, day: Any, new_day: Any, lectures: Any, day_count: Array, days_used: Array) -> None:
+    """Move lectures of a course, one or more, from one day to another one in the counts of its days."""
+    days_used[course] = days_after(course, day, new_day, lectures, day_count, days_used)
+    day_count[course, day] -= lectures
+    day_count[course, new_day] += lectures
+
+
+@njit(cache=True, nogil=True)
+def shift_rooms(course: Any, room: Any, new_room: Any, stability_cost: Array, room_count: Array) -> Any:
+    """Move one lecture of a course to another room in the counts of its rooms; returns the change of cost.
 
     The same call with old and new exchanged takes it back. Exact whatever the order of several shifts.
     """
-    delta = np.int64(0)
-    if day != new_day:
-        days = days_used[course]
-        new_days = days
-        day_count[course, day] -= 1
-        if day_count[course, day] == 0:
-            new_days -= 1
-        if day_count[course, new_day] == 0:
-            new_days += 1
-        day_count[course, new_day] += 1
-        days_used[course] = new_days
-        delta += min_days_cost[course] * (max(0, min_days[course] - new_days) - max(0, min_days[course] - days))
-    if room != new_room:
-        rooms = rooms_used[course]
-        new_rooms = rooms
-        room_count[course, room] -= 1
-        if room_count[course, room] == 0:
-            new_rooms -= 1
-        if room_count[course, new_room] == 0:
-            new_rooms += 1
-        room_count[course, new_room] += 1
-        rooms_used[course] = new_rooms
-        delta += stability_cost[course] * (new_rooms - rooms)
-    return delta
+    rooms = np.int64(0)
+    if room_count[course, room] == 1:
+        rooms -= 1
+    if room_count[course, new_room] == 0:
+        rooms += 1
+    room_count[course, room] -= 1
+    room_count[course, new_room] += 1
+    return stability_cost[course] * rooms
 
 
 @njit(cache=True, nogil=True)

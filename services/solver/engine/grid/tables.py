@@ -120,7 +120,6 @@ def count_tables(
     day_count: Array,
     days_used: Array,
     room_count: Array,
-    rooms_used: Array,
     totals: Array,
 ) -> None:
     """Fill every table and the current totals from the lectures' places."""
@@ -131,7 +130,6 @@ def count_tables(
     day_count[:] = 0
     days_used[:] = 0
     room_count[:] = 0
-    rooms_used[:] = 0
     unplaced, cost, twice_clashes = 0, 0, 0
     for i in range(len(course)):
         c, cell, room = course[i], cell_of[i], room_of[i]
@@ -158,11 +156,12 @@ def count_tables(
         for day in range(day_count.shape[1]):
             if day_count[c, day] > 0:
                 days_used[c] += 1
+        rooms_used = 0
         for room in range(room_count.shape[1]):
             if room_count[c, room] > 0:
-                rooms_used[c] += 1
+                rooms_used += 1
         cost += min_days_cost[c] * max(0, min_days[c] - days_used[c])
-        cost += stability_cost[c] * (rooms_used[c] - 1)
+        cost += stability_cost[c] * (rooms_used - 1)
     isolation[:] = 0
     for q in range(len(set_cost)):
         alone = np.int64(0)
