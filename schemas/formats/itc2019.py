@@ -13,25 +13,31 @@ Source: T. Müller, H. Rudová, Z. Müllerová, "University course timetabling a
 
 from __future__ import annotations
 
-import re
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.formats.itc2019_lines import Lines
+from schemas.formats.itc2019_parts import (
+    OpenClass,
+    OpenDistribution,
+    OpenPart,
+    OpenRoom,
+    OpenStudent,
+    distribution_type,
+)
 from schemas.formats.itc2019_text import Element, ElementError, Findings, Rule, read_elements
 from schemas.problem.check import check
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.findings import Finding, InvalidProblemError
 from schemas.problem.model import (
-    PARAMETER_COUNT,
     Calendar,
     Class,
     Config,
     Course,
     Distribution,
-    DistributionType,
     Problem,
     Room,
     RoomOption,
@@ -50,37 +56,7 @@ NO_LIMIT = 1_000_000
 _MAX_LIMIT = 2**31 - 1
 _MAX_PENALTY = 1_000_000
 _MAX_WEIGHT = 100_000
-_TYPES = {
-    kind.value: kind
-    for kind in DistributionType
-    if kind
-    not in (DistributionType.MIN_WORKING_DAYS, DistributionType.ISOLATED_LECTURES, DistributionType.ROOM_STABILITY)
-}
-_TYPE = re.compile(r"([A-Za-z]{1,40})(?:\(([0-9, ]{1,40})\))?")
-
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-@dataclass(slots=True)
-class Lines:
-    """Where each part of the problem begins in the file: a line by JSON pointer, or one for each item of a list."""
-
-    of: dict[str, int | array[int]] = field(default_factory=dict)
-
-    def place(self, pointer: str) -> str:
-        steps = pointer.split("/")
-        for known in range(len(steps), 1, -1):
-            line = self.of.get("/".join(steps[:known]))
-            if isinstance(line, array):
-                if known < len(steps) and steps[known].isdecimal() and int(steps[known]) < len(line):
-                    return f"line {line[int(steps[known])]}"
-            elif line is not None:
-                return f"line {line}"
-        return "line 1"
-
-    def translated(self, findings: list[Finding]) -> list[Finding]:
-        """The findings with lines instead of pointers, in the words of the file."""
-        return [Finding(f.code, self.place(f.pointer), re.sub(r" /(\w+)", r" <\1>", f.message)) for f in findings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,57 +90,6 @@ def time_id(days: str, start: int, length: int, weeks: str) -> str:
     return f"{days}-{start}-{length}-{weeks}"
 
 
-@dataclass(slots=True)
-class _OpenRoom:
-    line: int
-    id: str
-    capacity: int
-    unavailable: list[TimeBlock] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("I"))
-
-
-@dataclass(slots=True)
-class _OpenClass:
-    line: int
-    id: str
-    limit: int
-    parent: str | None
-    needs_room: bool
-    times: list[TimeOption] = field(default_factory=list)
-    time_lines: array[int] = field(default_factory=lambda: array("I"))
-    rooms: list[RoomOption] = field(default_factory=list)
-    room_lines: array[int] = field(default_factory=lambda: array("I"))
-
-
-@dataclass(slots=True)
-class _Open:
-    """A course, configuration or subpart that is being read: its id, its line, its parts so far."""
-
-    line: int
-    id: str
-    findings_before: int
-    parts: list[Any] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _OpenDistribution:
-    line: int
-    type: DistributionType
-    parameters: list[int]
-    required: bool
-    penalty: int | None
-    classes: list[str] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("I"))
-
-
-@dataclass(slots=True)
-class _OpenStudent:
-    line: int
-    id: str
-    courses: list[str] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("I"))
-
-
 class _Reader:
     """Builds the problem while the elements go by; nothing of the file is kept but what the problem needs."""
 
@@ -183,13 +108,13 @@ class _Reader:
         self._courses: list[Course] = []
         self._distributions: list[Distribution] = []
         self._students: list[Student] = []
-        self._room: _OpenRoom
-        self._course: _Open
-        self._config: _Open
-        self._subpart: _Open
-        self._class: _OpenClass
-        self._distribution: _OpenDistribution
-        self._student: _OpenStudent
+        self._room: OpenRoom
+        self._course: OpenPart
+        self._config: OpenPart
+        self._subpart: OpenPart
+        self._class: OpenClass
+        self._distribution: OpenDistribution
+        self._student: OpenStudent
 
     def rules(self) -> Rule:
         stretch = ("days", "start", "length", "weeks")
@@ -281,7 +206,7 @@ class _Reader:
     # -- rooms --------------------------------------------------------------------------------------------------------
 
     def _start_room(self, element: Element) -> None:
-        self._room = _OpenRoom(element.line, element.text("id"), element.number("capacity", 0, 1_000_000))
+        self._room = OpenRoom(element.line, element.text("id"), element.number("capacity", 0, 1_000_000))
 
     def _unavailable(self, element: Element) -> None:
         days, start, length, weeks = self._stretch(element)
@@ -332,10 +257,10 @@ class _Reader:
 
     # -- courses ------------------------------------------------------------------------------------------------------
 
-    def _open(self, element: Element) -> _Open:
-        return _Open(element.line, element.text("id"), len(self.findings.found))
+    def _open(self, element: Element) -> OpenPart:
+        return OpenPart(element.line, element.text("id"), len(self.findings.found))
 
-    def _require_parts(self, opened: _Open, what: str, part: str) -> None:
+    def _require_parts(self, opened: OpenPart, what: str, part: str) -> None:
         # A part that could not be read has a finding of its own.
         if not opened.parts and len(self.findings.found) == opened.findings_before:
             message = f"The {what} {opened.id!r} has no <{part}>. Add one, or remove the {what}."
@@ -381,7 +306,7 @@ class _Reader:
             self._config.parts.append(self._made(Subpart, subpart.line, id=subpart.id, classes=subpart.parts))
 
     def _start_class(self, element: Element) -> None:
-        self._class = _OpenClass(
+        self._class = OpenClass(
             line=element.line,
             id=element.text("id"),
             limit=min(element.number("limit", 0, _MAX_LIMIT, NO_LIMIT), NO_LIMIT),
@@ -433,7 +358,7 @@ class _Reader:
             )
         )
 
-    def _require_options(self, cls: _OpenClass) -> None:
+    def _require_options(self, cls: OpenClass) -> None:
         if not cls.times:
             message = f"Class {cls.id!r} has no <time>. Add the times it may take."
             raise ElementError("class_without_time", message, cls.line)
@@ -447,7 +372,7 @@ class _Reader:
     # -- distributions and students -----------------------------------------------------------------------------------
 
     def _start_distribution(self, element: Element) -> None:
-        kind, parameters = _type(element.attributes["type"])
+        kind, parameters = distribution_type(element.attributes["type"])
         required = element.truth("required", False)
         penalty = None if "penalty" not in element.attributes else element.number("penalty", 0, _MAX_PENALTY)
         if required == (penalty is not None):
@@ -456,7 +381,7 @@ class _Reader:
                 "required_or_penalty",
                 f'This {kind} gives {given} of required="true" and a penalty. Give exactly one.',
             )
-        self._distribution = _OpenDistribution(element.line, kind, parameters, required, penalty)
+        self._distribution = OpenDistribution(element.line, kind, parameters, required, penalty)
 
     def _distribution_class(self, element: Element) -> None:
         self._distribution.classes.append(element.text("id"))
@@ -482,7 +407,7 @@ class _Reader:
         )
 
     def _start_student(self, element: Element) -> None:
-        self._student = _OpenStudent(element.line, element.text("id"))
+        self._student = OpenStudent(element.line, element.text("id"))
 
     def _student_course(self, element: Element) -> None:
         self._student.courses.append(element.text("id"))
@@ -494,22 +419,3 @@ class _Reader:
         self.lines.of[pointer] = student.line
         self.lines.of[f"{pointer}/courses"] = student.lines
         self._students.append(self._made(Student, student.line, id=student.id, courses=student.courses))
-
-
-def _type(text: str) -> tuple[DistributionType, list[int]]:
-    """`MaxBreaks(1,6)` as a type and its parameters."""
-    match = _TYPE.fullmatch(text.strip())
-    kind = _TYPES.get(match[1]) if match else None
-    if match is None or kind is None:
-        raise ElementError(
-            "unknown_type", f"{text[:60]!r} is not a distribution type; there are {', '.join(sorted(_TYPES))}."
-        )
-    parameters = [part.strip() for part in match[2].split(",")] if match[2] else []
-    expected = PARAMETER_COUNT.get(kind, 0)
-    if len(parameters) != expected or not all(part.isdecimal() and int(part) <= 100_000 for part in parameters):
-        example = f"{kind}({', '.join('RS'[:expected])})" if expected else kind.value
-        raise ElementError(
-            "parameter_count",
-            f"{text[:60]!r} should be {example}, with {expected} whole numbers from 0 to 100,000. Mend it.",
-        )
-    return kind, [int(part) for part in parameters]
