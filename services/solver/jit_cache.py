@@ -74,24 +74,26 @@ def _writable(directory: Path) -> bool:
 
 
 def _drop_stale(directory: Path, engine: Path) -> None:
-    """Empty the cache of every package of kernels that it was not filled from exactly these sources of.
+    """Empty the cache of every package of kernels that was not filled from exactly these sources of it and of what the
+    packages share.
 
     Numba looks at the time stamp of a function's own file only; a change of a function that it calls, or of a
     constant that it reads, in another file would leave yesterday's machine code in use. Safe beside other
     processes: numba takes a missing file for a miss.
     """
-    compiled = {path.parent for path in engine.rglob("*.py") if b"numba" in path.read_bytes()}
+    shared = sorted(engine.glob("*.py"))
+    compiled = {path.parent for path in engine.glob("*/*.py") if b"numba" in path.read_bytes()}
     for package in sorted(compiled):
         modules = sorted(package.glob("*.py"))
         try:
-            _drop_stale_package(directory, engine, package, modules)
+            _drop_stale_package(directory, engine, package, modules, shared)
         except OSError:
             # A cache in a read-only image was filled when the image was built, from the sources in it.
             continue
 
 
-def _drop_stale_package(directory: Path, engine: Path, package: Path, modules: list[Path]) -> None:
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in modules)).hexdigest()
+def _drop_stale_package(directory: Path, engine: Path, package: Path, modules: list[Path], shared: list[Path]) -> None:
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in modules + shared)).hexdigest()
     place = hashlib.sha256(os.fsencode(package)).hexdigest()[:12]
     stamp = (package / "__pycache__" if directory == engine else directory) / f"kernels-{place}.sha256"
     if stamp.exists() and stamp.read_text() == digest:

@@ -16,8 +16,10 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(jit_cache.VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "engine"
-    folder.mkdir()
-    (folder / "kernel.py").write_text("from numba import njit\n")
+    for package in ("grid", "general"):
+        (folder / package / "__pycache__").mkdir(parents=True)
+        (folder / package / "kernel.py").write_text("from numba import njit\n")
+    (folder / "jit.py").write_text("INNER = {}\n")
     return folder
 
 
@@ -41,16 +43,31 @@ def test_what_is_asked_for_is_used(engine: Path, tmp_path: Path, monkeypatch: py
     assert jit_cache.use_jit_cache(engine) == tmp_path / "mine"
 
 
+def _compiled(engine: Path) -> dict[str, list[Path]]:
+    """Machine code as numba keeps it, by package: an index and what it knows."""
+    files = {
+        package: [engine / package / "__pycache__" / f"kernel.anneal-1.py311.{kind}" for kind in ("nbi", "1.nbc")]
+        for package in ("grid", "general")
+    }
+    for file in (*files["grid"], *files["general"]):
+        file.write_text("")
+    return files
+
+
 def test_machine_code_of_other_sources_is_dropped(engine: Path) -> None:
     jit_cache.use_jit_cache(engine)
-    compiled = engine / "__pycache__" / "kernel.anneal-1.py311.nbi"
-    kernel = engine / "__pycache__" / "kernel.anneal-1.py311.1.nbc"
-    for file in (compiled, kernel):
-        file.write_text("")
+    compiled = _compiled(engine)
     jit_cache.use_jit_cache(engine)
-    assert compiled.exists()
-    assert kernel.exists()
-    (engine / "kernel.py").write_text("from numba import njit, prange\n")
+    assert all(file.exists() for files in compiled.values() for file in files)
+    (engine / "grid" / "kernel.py").write_text("from numba import njit, prange\n")
     jit_cache.use_jit_cache(engine)
-    assert not compiled.exists()
-    assert not kernel.exists(), "machine code that no index knows any more piles up"
+    assert not any(file.exists() for file in compiled["grid"]), "machine code that no index knows any more piles up"
+    assert all(file.exists() for file in compiled["general"]), "nothing of this package has changed"
+
+
+def test_a_change_of_what_all_kernels_share_drops_the_machine_code_of_all(engine: Path) -> None:
+    jit_cache.use_jit_cache(engine)
+    compiled = _compiled(engine)
+    (engine / "jit.py").write_text("INNER = {'forceinline': True}\n")
+    jit_cache.use_jit_cache(engine)
+    assert not any(file.exists() for files in compiled.values() for file in files)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from numba import njit
 
-from services.solver.engine.enrolment.jit import INNER, Array, Bool, Int, below, next_random
 from services.solver.engine.enrolment.model import (
     AFTER_AT,
     AFTER_END,
@@ -17,6 +16,8 @@ from services.solver.engine.enrolment.model import (
     ROOMS_END,
 )
 from services.solver.engine.enrolment.rooms import FREE, seek_room
+from services.solver.engine.jit import INNER, Array, Bool, Int
+from services.solver.engine.random import below, next_random
 
 
 @njit(**INNER)

@@ -16,7 +16,6 @@ from numba import njit
 
 from services.solver.engine.enrolment.chains import fit_rooms, grow, in_order, move_chain, own_change
 from services.solver.engine.enrolment.displacing import in_the_way, may_take
-from services.solver.engine.enrolment.jit import INNER, KERNEL, Array, Int, below, next_random
 from services.solver.engine.enrolment.model import (
     AFTER_AT,
     AFTER_END,
@@ -27,8 +26,10 @@ from services.solver.engine.enrolment.model import (
     TIMES_AT,
     TIMES_END,
 )
-from services.solver.engine.enrolment.places import eject, enter, leave, no_longer_waiting, peek, toggle
+from services.solver.engine.enrolment.places import eject, enter, keep, leave, no_longer_waiting, peek, toggle
 from services.solver.engine.enrolment.rooms import FREE, seek_room, take_room
+from services.solver.engine.jit import INNER, KERNEL, Array, Int
+from services.solver.engine.random import below, next_random
 
 # Indices into `totals`.
 UNPLACED, COST, BEST_UNPLACED, BEST_COST, MOVES, ACCEPTED, BESTS, STAMP = range(8)
@@ -205,8 +206,7 @@ def anneal(
                 if size == 0:
                     continue
                 if unsaved and delta > 0:
-                    for k in range(len(period)):
-                        best_period[k], best_room[k] = period[k], room[k]
+                    keep(period, room, best_period, best_room)
                     unsaved = False
                 move_chain(
                     chain, size, a, b, event, student, pool, swing, period, room, place, members, count, occupant,
@@ -282,8 +282,7 @@ def anneal(
         if refused or delta + price * net > threshold:
             continue
         if unsaved and (net > 0 or (net == 0 and delta > 0)):
-            for k in range(len(period)):
-                best_period[k], best_room[k] = period[k], room[k]
+            keep(period, room, best_period, best_room)
             unsaved = False
         for i in range(n):
             toggle(chain[i], period[chain[i]], event, student, pool, swing, day, sway, change)
@@ -322,8 +321,7 @@ def anneal(
             if unplaced == 0 and total <= target:
                 break
     if unsaved:
-        for k in range(len(period)):
-            best_period[k], best_room[k] = period[k], room[k]
+        keep(period, room, best_period, best_room)
     totals[UNPLACED], totals[COST] = unplaced, total
     totals[BEST_UNPLACED], totals[BEST_COST] = best_unplaced, best_total
     totals[MOVES] += made

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from numba import njit
 
-from services.solver.engine.enrolment.jit import INNER, Array, Int
 from services.solver.engine.enrolment.model import (
     DAY_SHIFT,
     DAY_WIDTH,
@@ -18,6 +17,14 @@ from services.solver.engine.enrolment.model import (
     STUDENTS_END,
 )
 from services.solver.engine.enrolment.rooms import FREE
+from services.solver.engine.jit import INNER, Array, Int
+
+
+@njit(**INNER)
+def keep(period: Array, room: Array, best_period: Array, best_room: Array) -> None:
+    """Remember where everything is as the best timetable."""
+    for k in range(len(period)):
+        best_period[k], best_room[k] = period[k], room[k]
 
 
 @njit(**INNER)

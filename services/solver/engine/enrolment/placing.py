@@ -10,7 +10,6 @@ from __future__ import annotations
 from numba import njit
 
 from services.solver.engine.enrolment.displacing import in_the_way
-from services.solver.engine.enrolment.jit import INNER, KERNEL, Array, Int, below, next_random
 from services.solver.engine.enrolment.kernel import BEST_UNPLACED, BESTS, MOVES, UNPLACED
 from services.solver.engine.enrolment.model import (
     AFTER_AT,
@@ -22,8 +21,10 @@ from services.solver.engine.enrolment.model import (
     TIMES_AT,
     TIMES_END,
 )
-from services.solver.engine.enrolment.places import eject, enter, no_longer_waiting
+from services.solver.engine.enrolment.places import eject, enter, keep, no_longer_waiting
 from services.solver.engine.enrolment.rooms import FREE, seek_room, take_room
+from services.solver.engine.jit import INNER, KERNEL, Array, Int
+from services.solver.engine.random import below, next_random
 
 
 @njit(**INNER)
@@ -124,8 +125,7 @@ def place_events(
         if unplaced < best:
             best = unplaced
             totals[BESTS] += 1
-            for k in range(len(period)):
-                best_period[k], best_room[k] = period[k], room[k]
+            keep(period, room, best_period, best_room)
     totals[UNPLACED] = unplaced
     totals[BEST_UNPLACED] = best
     totals[MOVES] = now

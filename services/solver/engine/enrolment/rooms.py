@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from services.solver.engine.enrolment.jit import INNER, Array, Int
 from services.solver.engine.enrolment.model import ROOMS_AT, ROOMS_END
+from services.solver.engine.jit import INNER, Array, Int
 
 FREE, CLOSED = -1, -2
 

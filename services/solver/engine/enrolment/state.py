@@ -10,10 +10,10 @@ import numpy as np
 
 from services.solver.engine.enrolment import kernel
 from services.solver.engine.enrolment.counting import periods_and_rooms
-from services.solver.engine.enrolment.jit import seeded
 from services.solver.engine.enrolment.model import DAY_WIDTH, PRECEDENCE, EnrolmentModel
 from services.solver.engine.enrolment.placing import place_events
 from services.solver.engine.enrolment.tables import fill
+from services.solver.engine.random import seeded
 from services.solver.engine.search import Assignment
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from numba import njit
 
-from services.solver.engine.enrolment.jit import KERNEL, Array
 from services.solver.engine.enrolment.kernel import COST, UNPLACED
 from services.solver.engine.enrolment.model import DAY_SHIFT, DAY_WIDTH, STUDENTS_AT, STUDENTS_END
 from services.solver.engine.enrolment.places import enter
 from services.solver.engine.enrolment.rooms import CLOSED, FREE
+from services.solver.engine.jit import KERNEL, Array
 
 
 @njit(**KERNEL)

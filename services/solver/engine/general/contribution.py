@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, LEAF, Array, Int
 from services.solver.engine.general.layout import (
     CON_MEASURE,
     CON_WEIGHT,
@@ -52,6 +51,7 @@ from services.solver.engine.general.model import (
     SOFT_AT,
 )
 from services.solver.engine.general.rules import gap_between, pair_violated, set_measure, soft_cost
+from services.solver.engine.jit import INNER, LEAF, Array, Int
 
 
 @njit(**INNER)

@@ -12,7 +12,6 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, relocate
-from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool
 from services.solver.engine.general.layout import (
     OWN_HARD,
     OWN_ROOM,
@@ -58,6 +57,7 @@ from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.resectioning import move_with_students
 from services.solver.engine.general.students import move_student
 from services.solver.engine.general.ties import move_tied
+from services.solver.engine.jit import INNER, KERNEL, Array, Bool
 
 MAX_CHAIN = 8
 # Share of joint moves among those of classes with ties.

@@ -12,7 +12,6 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, link
-from services.solver.engine.general.jit import KERNEL, Array
 from services.solver.engine.general.layout import (
     CON_MEASURE,
     CON_WEIGHT,
@@ -35,6 +34,7 @@ from services.solver.engine.general.random import below
 from services.solver.engine.general.recount import rule_measure
 from services.solver.engine.general.sectioning import add_mates
 from services.solver.engine.general.students import move_student
+from services.solver.engine.jit import KERNEL, Array
 
 
 @njit(**KERNEL)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, LEAF, Array, Bool, Float, Int
 from services.solver.engine.general.layout import (
     OWN_EXTRA,
     PAR_BASE,
@@ -28,6 +27,7 @@ from services.solver.engine.general.layout import (
 from services.solver.engine.general.model import ROOMS_AT, ROOMS_LEN
 from services.solver.engine.general.random import NOISE, draw
 from services.solver.engine.general.rules import gap_between
+from services.solver.engine.jit import INNER, KERNEL, LEAF, Array, Bool, Float, Int
 
 
 @njit(**INNER)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array, Bool, Int
 from services.solver.engine.general.layout import (
     JOINT,
     NEXT,
@@ -43,6 +42,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.occupancy import in_way, likely_room
 from services.solver.engine.general.random import below, draw
 from services.solver.engine.general.rules import gap_between, pair_violated
+from services.solver.engine.jit import INNER, Array, Bool, Int
 
 # Rooms looked at for one that is free at the time drawn.
 ROOM_TRIES = 3

@@ -16,7 +16,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, Array, Float, Int
 from services.solver.engine.general.layout import (
     HITS_AT,
     MATES_LEN,
@@ -37,6 +36,7 @@ from services.solver.engine.general.model import CLASH_ALL, CLASH_AT, MATES_AT, 
 from services.solver.engine.general.occupancy import settle_room
 from services.solver.engine.general.random import NOISE, draw
 from services.solver.engine.general.rules import gap_between
+from services.solver.engine.jit import INNER, KERNEL, Array, Float, Int
 
 
 @njit(**INNER)

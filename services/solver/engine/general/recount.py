@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import ALLOCATING, INNER, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_KEPT,
     PAR_KEPT_AT,
@@ -47,6 +46,7 @@ from services.solver.engine.general.model import (
     TIMES_LEN,
 )
 from services.solver.engine.general.rules import gap_between, pair_violated, set_measure, soft_cost
+from services.solver.engine.jit import ALLOCATING, INNER, Array, Bool, Int
 
 HARD_PARTS = (
     "unplaced",

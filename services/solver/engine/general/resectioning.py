@@ -12,7 +12,6 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.contribution import evaluate, relocate
-from services.solver.engine.general.jit import INNER, Array, Bool
 from services.solver.engine.general.layout import (
     MATES_LEN,
     OWN_ROOM,
@@ -42,6 +41,7 @@ from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.general.sectioning import section
 from services.solver.engine.general.students import move_student
+from services.solver.engine.jit import INNER, Array, Bool
 
 # Sectionings that are tried for each student in the way.
 TRIES = 8

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, LEAF, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_DAYS,
     PAR_DISTRIBUTION,
@@ -57,6 +56,7 @@ from services.solver.engine.general.model import (
     START,
     WEEKS,
 )
+from services.solver.engine.jit import INNER, LEAF, Array, Bool, Int
 
 
 @njit(**LEAF)

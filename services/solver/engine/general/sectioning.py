@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, Array, Int
 from services.solver.engine.general.layout import (
     MATES_LEN,
     OWN_SOFT,
@@ -36,6 +35,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.prospects import meet
 from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
+from services.solver.engine.jit import INNER, Array, Int
 
 # Steps of the search for one sectioning: enough for every course we have seen, a bound for hostile ones.
 MAX_STEPS = 400

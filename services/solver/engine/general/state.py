@@ -70,7 +70,7 @@ from services.solver.engine.general.model import (
 )
 from services.solver.engine.general.occupancy import build_busy
 from services.solver.engine.general.prospects import build_prospects, count_hits, fill_hits
-from services.solver.engine.general.random import gumbel_noise, seeded
+from services.solver.engine.general.random import gumbel_noise
 from services.solver.engine.general.recount import (
     HARD_PARTS,
     ROOM_COST,
@@ -78,6 +78,7 @@ from services.solver.engine.general.recount import (
     TIME_COST,
     recount,
 )
+from services.solver.engine.random import seeded
 from services.solver.engine.search import Assignment
 
 # Requests with a choice per class that is moved from which on students get their usual share of moves.

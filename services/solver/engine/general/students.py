@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from services.solver.engine.general.jit import INNER, KERNEL, Array, Bool, Int
 from services.solver.engine.general.layout import (
     PAR_BASE,
     PAR_KEPT,
@@ -33,6 +32,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.general.sectioning import pick_sections, section
+from services.solver.engine.jit import INNER, KERNEL, Array, Bool, Int
 
 # Fellow students looked at for one who is not in the class that is to be left.
 PARTNERS = 4

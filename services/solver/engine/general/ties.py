@@ -9,12 +9,12 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.general.contribution import relocate
-from services.solver.engine.general.jit import INNER, Array, Bool
 from services.solver.engine.general.layout import JOINT, OWN_ROOM, OWN_TIME, PAR_JOINT, PAR_SOFT_ON, ROOM
 from services.solver.engine.general.model import TIES_ALL, TIES_END, TIMES_AT, TIMES_LEN
 from services.solver.engine.general.options import ROOM_TRIES, draw_option, tied_time, untied
 from services.solver.engine.general.prospects import settle
 from services.solver.engine.general.random import below, unit
+from services.solver.engine.jit import INNER, Array, Bool
 
 # Classes that are moved together at most.
 MAX_JOINT = 48

@@ -11,13 +11,10 @@ as long as half a dozen other moves.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
 from services.solver.engine.grid.steps import (
-    Array,
     cost_of_days,
     days_after,
     move_clashes,
@@ -26,6 +23,7 @@ from services.solver.engine.grid.steps import (
     shift_in_set,
     shift_rooms,
 )
+from services.solver.engine.jit import INNER, Array, Float, Int
 
 # Most lectures of a chain; longer ones are given up.
 LONGEST = 14
@@ -39,10 +37,10 @@ SET, SET_NET, ALONE = range(3)
 SET_COLUMNS = 3
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def find_chain(
-    i: Any,
-    new_cell: Any,
+    i: Int,
+    new_cell: Int,
     course: Array,
     time_row: Array,
     room_row: Array,
@@ -62,7 +60,7 @@ def find_chain(
     chain: Array,
     marks: Array,
     taken: Array,
-) -> Any:
+) -> Int:
     """Write to `chain` all that must move if lecture i goes to the cell; returns how many, 0 if they cannot.
 
     Who can keep the room does; the others, in turn, take the cheapest that is free once the chain has moved. `marks`
@@ -132,10 +130,10 @@ def find_chain(
     return length
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def shift_chain(
-    length: Any,
-    threshold: Any,
+    length: Int,
+    threshold: Float,
     course: Array,
     time_row: Array,
     room_row: Array,
@@ -160,7 +158,7 @@ def shift_chain(
     course_net: Array,
     set_net: Array,
     chain_sets: Array,
-) -> Any:
+) -> Int:
     """The change of cost (or, above `threshold`, something above it that is not more), and how many sets change.
 
     At most `threshold`, sets and rooms are counted as they will be from now on, and the changed sets stand in
@@ -238,10 +236,10 @@ def shift_chain(
     return cost, 0
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def settle_chain(
-    length: Any,
-    changed: Any,
+    length: Int,
+    changed: Int,
     course: Array,
     time_row: Array,
     room_row: Array,

@@ -11,19 +11,14 @@ simulated annealing applied to the curriculum-based course timetabling problem",
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
 from services.solver.engine.grid.chains import find_chain, settle_chain, shift_chain
 from services.solver.engine.grid.steps import (
-    Array,
-    below,
     cost_of_days,
     days_after,
     move_clashes,
-    next_random,
     place_cost,
     settle_sets,
     shift_days,
@@ -31,6 +26,8 @@ from services.solver.engine.grid.steps import (
     shift_rooms,
     unshift_in_sets,
 )
+from services.solver.engine.jit import KERNEL, Array, Float, Int
+from services.solver.engine.random import below, next_random
 
 # Indices into `totals`.
 CLASHES, UNPLACED, COST, BEST_HARD, BEST_COST, MOVES, ACCEPTED, BESTS = range(8)
@@ -44,7 +41,7 @@ EXPONENTIAL = (-np.log((np.arange(QUANTILES) + 0.5) / QUANTILES)).astype(np.floa
 MOVES_PER_TEMPERATURE = 512
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def anneal(
     course: Array,
     time_row: Array,
@@ -92,16 +89,16 @@ def anneal(
     course_net: Array,
     set_net: Array,
     chain_sets: Array,
-    moves: Any,
-    temperature_from: Any,
-    temperature_to: Any,
-    hard_weight: Any,
-    exchange_share: Any,
-    keep_room_share: Any,
-    pursue_share: Any,
-    chain_share: Any,
-    target: Any,
-) -> Any:
+    moves: Int,
+    temperature_from: Float,
+    temperature_to: Float,
+    hard_weight: Float,
+    exchange_share: Float,
+    keep_room_share: Float,
+    pursue_share: Float,
+    chain_share: Float,
+    target: Int,
+) -> Int:
     """Make `moves` annealing moves, cooling geometrically; returns how many were made.
 
     Stops early only when no violation is left and the cost is at most `target`. On return the best arrays hold the best
@@ -260,8 +257,8 @@ def anneal(
 
         # Accepted. A new best is saved only when it is about to be left: bests come in long runs while cooling.
         if unsaved and (clashes + outside > 0 or (clashes + outside == 0 and cost > 0)):
-            best_cell[:] = cell_of
-            best_room[:] = room_of
+            for k in range(lectures):
+                best_cell[k], best_room[k] = cell_of[k], room_of[k]
             unsaved = False
         accepted += 1
         if length > 0:
@@ -300,8 +297,8 @@ def anneal(
             if hard == 0 and total <= target:
                 break
     if unsaved:
-        best_cell[:] = cell_of
-        best_room[:] = room_of
+        for k in range(lectures):
+            best_cell[k], best_room[k] = cell_of[k], room_of[k]
     totals[CLASHES] = hard - unplaced
     totals[UNPLACED] = unplaced
     totals[COST] = total

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from services.solver.engine.grid import chains, kernel, tables
 from services.solver.engine.grid.model import GridModel, Int32s
+from services.solver.engine.random import seeded
 from services.solver.engine.search import Assignment
 
 
@@ -48,7 +49,7 @@ class GridState:
     def __init__(self, model: GridModel, seed: int, start: Assignment | None = None) -> None:
         self.model = model
         n, cells, rooms = model.lectures, model.cells, model.all_rooms
-        self.random = np.array([_scramble(seed)], np.uint64)
+        self.random = seeded(seed)
         self.cell_of = np.full(n, -1, np.int32)
         self.room_of = np.full(n, -1, np.int32)
         self.paid = np.zeros(n, np.int32)
@@ -235,11 +236,3 @@ def count(model: GridModel, cells: Int32s, rooms: Int32s) -> Count:
         "IsolatedLectures": int(parts[tables.PART_ISOLATED]),
     }
     return Count({k: v for k, v in hard.items() if v}, {k: v for k, v in soft.items() if v})
-
-
-def _scramble(seed: int) -> int:
-    """A non-zero 64-bit state from any seed (splitmix64's finaliser)."""
-    x = (seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return (x ^ (x >> 31)) or 1

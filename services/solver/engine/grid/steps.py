@@ -1,4 +1,4 @@
-"""The small steps of the period grid's moves: random numbers, what a place costs, the tables after a lecture has moved.
+"""The small steps of the period grid's moves: what a place costs, the tables after a lecture has moved.
 
 Owns exact evaluation and upkeep for one lecture. The arrays' meanings are in `services.solver.engine.grid.model`, the
 tables' in `services.solver.engine.grid.state`. Must not know which moves are tried or accepted.
@@ -6,36 +6,16 @@ tables' in `services.solver.engine.grid.state`. Must not know which moves are tr
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-# Kernels see arrays of fixed dtypes; naming the dtypes in every signature would hide the arguments' meaning.
-Array = Any
+from services.solver.engine.jit import INNER, Array, Int
 
 
-@njit(cache=True, nogil=True)
-def next_random(random: Array) -> Any:
-    """64 random bits (xorshift64*, S. Vigna 2014); `random` is uint64[1] and never 0."""
-    x = random[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    random[0] = x
-    return x * np.uint64(2685821657736338717)
-
-
-@njit(cache=True, nogil=True)
-def below(bits: Any, count: Any) -> Any:
-    """An index in [0, count) from the low 20 of the bits (the bias is at most count / 2**20)."""
-    return (np.int64(bits & np.uint64(0xFFFFF)) * np.int64(count)) >> 20
-
-
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def place_cost(
-    i: Any, cell: Any, room: Any, time_row: Array, room_row: Array, time_cost: Array, room_cost: Array, usable: Array
-) -> Any:
+    i: Int, cell: Int, room: Int, time_row: Array, room_row: Array, time_cost: Array, room_cost: Array, usable: Array
+) -> Int:
     """What the lecture pays for its time and room; -1 if the place is none of its options."""
     for_time = time_cost[time_row[i], cell]
     for_room = room_cost[room_row[i], room]
@@ -44,8 +24,8 @@ def place_cost(
     return np.int64(for_time) + np.int64(for_room)
 
 
-@njit(cache=True, nogil=True)
-def shift_in_set(row: Array, origin: Any, target: Any, lectures: Any) -> Any:
+@njit(**INNER)
+def shift_in_set(row: Array, origin: Int, target: Int, lectures: Int) -> Int:
     """Move lectures, one or more, from cell to cell in one set's counts; returns the change of isolated lectures.
 
     Exact whatever the order of several shifts.
@@ -75,17 +55,17 @@ def shift_in_set(row: Array, origin: Any, target: Any, lectures: Any) -> Any:
     return alone
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def shift_in_sets(
-    course: Any,
-    origin: Any,
-    target: Any,
+    course: Int,
+    origin: Int,
+    target: Int,
     set_first: Array,
     sets: Array,
     set_cost: Array,
     set_count: Array,
     set_change: Array,
-) -> Any:
+) -> Int:
     """Move one lecture of a course from cell to cell in the counts of its compact sets; returns the change of cost.
 
     Writes each set's change of isolated lectures to `set_change`. Exact whatever the order of several shifts.
@@ -100,8 +80,8 @@ def shift_in_sets(
     return delta
 
 
-@njit(cache=True, nogil=True)
-def unshift_in_sets(course: Any, origin: Any, target: Any, set_first: Array, sets: Array, set_count: Array) -> None:
+@njit(**INNER)
+def unshift_in_sets(course: Int, origin: Int, target: Int, set_first: Array, sets: Array, set_count: Array) -> None:
     """Undo `shift_in_sets(course, origin, target)`."""
     for k in range(set_first[course], set_first[course + 1]):
         row = set_count[sets[k]]
@@ -109,8 +89,8 @@ def unshift_in_sets(course: Any, origin: Any, target: Any, set_first: Array, set
         row[target] -= 1
 
 
-@njit(cache=True, nogil=True)
-def settle_set(q: Any, change: Any, set_cost: Array, member_first: Array, members: Array, isolation: Array) -> None:
+@njit(**INNER)
+def settle_set(q: Int, change: Int, set_cost: Array, member_first: Array, members: Array, isolation: Array) -> None:
     """After an accepted shift: tell every course of a set by how many isolated lectures it changed."""
     if change != 0:
         cost = np.int64(change) * set_cost[q]
@@ -118,9 +98,9 @@ def settle_set(q: Any, change: Any, set_cost: Array, member_first: Array, member
             isolation[members[x]] += cost
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def settle_sets(
-    course: Any,
+    course: Int,
     set_first: Array,
     sets: Array,
     set_cost: Array,
@@ -135,8 +115,8 @@ def settle_sets(
         settle_set(sets[k], set_change[k - first], set_cost, member_first, members, isolation)
 
 
-@njit(cache=True, nogil=True)
-def days_after(course: Any, day: Any, new_day: Any, lectures: Any, day_count: Array, days_used: Array) -> Any:
+@njit(**INNER)
+def days_after(course: Int, day: Int, new_day: Int, lectures: Int, day_count: Array, days_used: Array) -> Int:
     """How many days a course would use if lectures of it, one or more, went from one day to another one."""
     days = np.int64(days_used[course])
     if day_count[course, day] == lectures:
@@ -146,22 +126,22 @@ def days_after(course: Any, day: Any, new_day: Any, lectures: Any, day_count: Ar
     return days
 
 
-@njit(cache=True, nogil=True)
-def cost_of_days(course: Any, days: Any, min_days: Array, min_days_cost: Array) -> Any:
+@njit(**INNER)
+def cost_of_days(course: Int, days: Int, min_days: Array, min_days_cost: Array) -> Int:
     """What a course pays for using fewer days than it should."""
     return np.int64(min_days_cost[course]) * max(0, min_days[course] - days)
 
 
-@njit(cache=True, nogil=True)
-def shift_days(course: Any, day: Any, new_day: Any, lectures: Any, day_count: Array, days_used: Array) -> None:
+@njit(**INNER)
+def shift_days(course: Int, day: Int, new_day: Int, lectures: Int, day_count: Array, days_used: Array) -> None:
     """Move lectures of a course, one or more, from one day to another one in the counts of its days."""
     days_used[course] = days_after(course, day, new_day, lectures, day_count, days_used)
     day_count[course, day] -= lectures
     day_count[course, new_day] += lectures
 
 
-@njit(cache=True, nogil=True)
-def shift_rooms(course: Any, room: Any, new_room: Any, stability_cost: Array, room_count: Array) -> Any:
+@njit(**INNER)
+def shift_rooms(course: Int, room: Int, new_room: Int, stability_cost: Array, room_count: Array) -> Int:
     """Move one lecture of a course to another room in the counts of its rooms; returns the change of cost.
 
     The same call with old and new exchanged takes it back. Exact whatever the order of several shifts.
@@ -176,12 +156,12 @@ def shift_rooms(course: Any, room: Any, new_room: Any, stability_cost: Array, ro
     return stability_cost[course] * rooms
 
 
-@njit(cache=True, nogil=True)
+@njit(**INNER)
 def move_clashes(
-    lecture: Any,
-    course: Any,
-    cell: Any,
-    new_cell: Any,
+    lecture: Int,
+    course: Int,
+    cell: Int,
+    new_cell: Int,
     neighbour_first: Array,
     neighbours: Array,
     clash: Array,

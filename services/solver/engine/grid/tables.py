@@ -10,14 +10,16 @@ import numpy as np
 from numba import njit
 
 from services.solver.engine.grid.kernel import CLASHES, COST, UNPLACED
-from services.solver.engine.grid.steps import Array, below, next_random, place_cost
+from services.solver.engine.grid.steps import place_cost
+from services.solver.engine.jit import ALLOCATING, Array
+from services.solver.engine.random import below, next_random
 
 # Indices into the result of `tally`.
 PART_UNPLACED, PART_CLASHES, PART_TIME, PART_ROOM, PART_DAYS, PART_STABILITY, PART_ISOLATED = range(7)
 PARTS = 7
 
 
-@njit(cache=True, nogil=True)
+@njit(**ALLOCATING)
 def place_all(
     course: Array,
     time_row: Array,
@@ -90,7 +92,7 @@ def place_all(
         held[c, found] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**ALLOCATING)
 def count_tables(
     course: Array,
     time_row: Array,
@@ -176,7 +178,7 @@ def count_tables(
     totals[COST] = cost
 
 
-@njit(cache=True, nogil=True)
+@njit(**ALLOCATING)
 def tally(
     course: Array,
     time_row: Array,

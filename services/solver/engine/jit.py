@@ -1,4 +1,4 @@
-"""How numba compiles the general search's functions.
+"""How numba compiles the functions of the searches' kernels.
 
 Owns the sets of options. Several searches run in threads of one process, hence `nogil`; `error_model="numpy"`
 leaves out the checks for division by zero (every divisor is checked where the model is built). Must not know the
@@ -22,7 +22,7 @@ Float: TypeAlias = Any
 Bool: TypeAlias = Any
 
 # Without numba's runtime nobody counts references to arrays, which are all the caller's and outlive the call. Counting
-# takes two atomic operations per array and call, and took 30 % of the search's time.
+# takes two atomic operations per array and call, and took 20 to 40 % of a search's time.
 # `_nrt` is not documented; a function that needs the runtime after all fails to compile.
 _BASE: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 # Called from Python: compiled once per machine, kept on disk with everything that it calls.
