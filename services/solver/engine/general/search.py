@@ -13,6 +13,7 @@ from statistics import fmean
 import numpy as np
 
 from services.solver.engine.general.layout import (
+    OWN_SOFT,
     PAR_BEST_HARD,
     PAR_BEST_SOFT,
     PAR_HARD,
@@ -102,9 +103,11 @@ MARKS = 20
 FIRST_MARK = 4
 # See `crowd_weight`.
 CROWD_SHARE = 4.0
-# The first temperature in shares of that weight, and its limit.
-CROWD_HOT = 0.05
-MAX_HOT = 100.0
+# The first temperature in shares of what the dearest classes but one of a hundred cost, and its limits: hot enough that
+# they, too, change their places, no hotter.
+DEAR = 0.99
+HOT_SHARE = 0.1
+LEAST_HOT, MOST_HOT = 10.0, 100.0
 # From this share of a phase on, what is still violated grows so much faster.
 LATE = 0.5
 LATE_GROWTH = 10.0
@@ -113,9 +116,11 @@ LATE_GROWTH = 10.0
 def soft_scales(model: GeneralModel) -> tuple[float, float]:
     """The size of one soft penalty, relative to the problems that the phases' figures were found on: (usual, smallest).
 
-    The median, and the least, of the typical costs of the parts; the median is 5 on those problems.
+    The median of the typical costs of the parts (5 on those problems); and the least of these and of all penalties of
+    times and rooms, because a search that ends too hot for those leaves them to chance.
     """
     typical: list[float] = []
+    least: list[float] = []
     for at, length, weight in ((TIMES_AT, TIMES_LEN, model.time_weight), (ROOMS_AT, ROOMS_LEN, model.room_weight)):
         starts = np.unique(model.classes[:, [at, length]], axis=0)
         listed = [model.pool[a + 1 : a + 2 * n : 2] for a, n in starts if n > 1]
@@ -123,6 +128,7 @@ def soft_scales(model: GeneralModel) -> tuple[float, float]:
         penalties = penalties[penalties > 0]
         if len(penalties) and weight:
             typical.append(float(np.median(penalties)) * weight)
+            least.append(float(penalties.min()) * weight)
     soft = model.rules[(model.rules[:, RULE_HARD] == 0) & (model.rules[:, RULE_PENALTY] > 0), RULE_PENALTY]
     if len(soft) and model.distribution_weight:
         typical.append(float(np.median(soft)) * model.distribution_weight)
@@ -134,7 +140,7 @@ def soft_scales(model: GeneralModel) -> tuple[float, float]:
         typical.append(float(model.student_weight))
     if not typical:
         return 1.0, 1.0
-    return max(0.2, float(np.median(typical)) / 5.0), max(0.2, min(typical) / 5.0)
+    return max(0.2, float(np.median(typical)) / 5.0), max(0.2, min(typical + least) / 5.0)
 
 
 def crowd_weight(model: GeneralModel) -> float:
@@ -218,11 +224,10 @@ class _Search:
         return max(1, round(max(phase.hard_weight * self._scale, crowd_weight(self._model))))
 
     def _hot(self) -> float:
-        """`TOGETHER.hot`, or hotter if a usual class's students are worth far more than other costs: such classes
-        settle first.
-        """
-        crowds = CROWD_HOT * crowd_weight(self._model) / self._scale
-        return min(max(TOGETHER.hot, crowds), MAX_HOT)
+        """The first temperature of the phase with all costs, for the timetable that it begins with, in units."""
+        costs = self._state.own[self._state.movable, OWN_SOFT]
+        dear = float(np.quantile(costs, DEAR)) / self._scale if len(costs) else 0.0
+        return min(max(LEAST_HOT, HOT_SHARE * dear), MOST_HOT)
 
     @property
     def best_rank(self) -> tuple[int, int]:
