@@ -5,8 +5,8 @@ the tables' in `services.solver.engine.grid.state`. Must not know which chains a
 
 A lecture goes to another cell, all that it must not meet there come to its own, and so on, until nothing is in
 anybody's way: no new clash is possible (C. Morgenstern, H. Shapiro 1989; for this problem Z. Lü, J.-K. Hao, "Adaptive
-tabu search for course timetabling", European Journal of Operational Research 200, 2010). A chain takes about
-as long as half a dozen other moves.
+tabu search for course timetabling", European Journal of Operational Research 200, 2010). A chain takes as
+long as eight other moves.
 """
 
 from __future__ import annotations
