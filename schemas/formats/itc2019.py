@@ -13,13 +13,12 @@ Source: T. Müller, H. Rudová, Z. Müllerová, "University course timetabling a
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.formats.itc2019_lines import Lines
+from schemas.formats.itc2019_lines import Lines, no_lines
 from schemas.formats.itc2019_parts import (
     OpenClass,
     OpenDistribution,
@@ -104,7 +103,7 @@ class _Reader:
         self._room_options: dict[tuple[str, int], RoomOption] = {}
         self._rooms: list[Room] = []
         self._travel: dict[tuple[str, str], Travel] = {}
-        self._travel_lines = self.lines.of["/room_travel"] = array("I")
+        self._travel_lines = self.lines.of["/room_travel"] = no_lines()
         self._courses: list[Course] = []
         self._distributions: list[Distribution] = []
         self._students: list[Student] = []

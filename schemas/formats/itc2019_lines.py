@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from schemas.problem.findings import Finding
 
 
+def no_lines() -> array[int]:
+    """An empty list of lines, one to come for each item of a list."""
+    return array("I")
+
+
 @dataclass(slots=True)
 class Lines:
     """Where each part of the problem begins in the file: a line by JSON pointer, or one for each item of a list."""

@@ -11,6 +11,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas.formats.itc2019_lines import no_lines
 from schemas.formats.itc2019_text import ElementError
 from schemas.problem.model import PARAMETER_COUNT, DistributionType, RoomOption, TimeBlock, TimeOption
 
@@ -31,7 +32,7 @@ class OpenRoom:
     id: str
     capacity: int
     unavailable: list[TimeBlock] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("I"))
+    lines: array[int] = field(default_factory=no_lines)
 
 
 @dataclass(slots=True)
@@ -44,9 +45,9 @@ class OpenClass:
     parent: str | None
     needs_room: bool
     times: list[TimeOption] = field(default_factory=list)
-    time_lines: array[int] = field(default_factory=lambda: array("I"))
+    time_lines: array[int] = field(default_factory=no_lines)
     rooms: list[RoomOption] = field(default_factory=list)
-    room_lines: array[int] = field(default_factory=lambda: array("I"))
+    room_lines: array[int] = field(default_factory=no_lines)
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class OpenDistribution:
     required: bool
     penalty: int | None
     classes: list[str] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("I"))
+    lines: array[int] = field(default_factory=no_lines)
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class OpenStudent:
     line: int
     id: str
     courses: list[str] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("I"))
+    lines: array[int] = field(default_factory=no_lines)
 
 
 def distribution_type(text: str) -> tuple[DistributionType, list[int]]:

@@ -54,6 +54,7 @@ def opened(content: bytes) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check(archive.infolist())
             yield archive
+    # NotImplementedError is the library's word for a way of compressing, or a version, that it does not know.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, OverflowError) as error:
         raise refusal("malformed_zip", f"The file is damaged or no zip archive ({error}). Save it again.") from error
     except (RuntimeError, ValueError) as error:  # the library's words for a password, and for senseless offsets
