@@ -76,7 +76,7 @@ async def _start(problem: Problem) -> tuple[float, float, float]:
     began = monotonic()
     child = await SolverChild.start(child_command(settings, Work.SEARCH), child_environment(settings, os.environ))
     try:
-        await child.order(order, Contents(packed, None, None, None))
+        child.order(order, Contents(packed, None, None, None))
         seen: dict[str, float] = {}
         async for frame in child.frames():
             seen.setdefault(frame.kind, monotonic())

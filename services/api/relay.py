@@ -133,7 +133,8 @@ class Relay:
     async def _publish_traced(self, row: Row[Any], message: WireMessage) -> Result:
         started = monotonic()
         try:
-            await asyncio.wait_for(self._broker.publish_wire(message), self._publish_timeout_s)
+            async with asyncio.timeout(self._publish_timeout_s):
+                await self._broker.publish_wire(message)
         except Exception as error:  # one row's failure must not keep the others from the broker
             if is_world_away(error):
                 log.warning("event_waits", job_id=str(row.job_id), topic=row.topic, error=str(error)[:200])

@@ -66,7 +66,8 @@ async def _results(checks: Mapping[str, Check]) -> dict[str, str | None]:
 
 async def _passed(check: Check) -> str | None:
     try:
-        await asyncio.wait_for(check(), _CHECK_TIMEOUT_S)
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            await check()
     except Exception as error:  # noqa: BLE001  # any failure means "not ready", and the answer says which
         return type(error).__name__
     return None

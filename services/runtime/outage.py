@@ -90,7 +90,8 @@ async def pauses(stop: asyncio.Event, first_s: float = 0.2, longest_s: float = 5
 async def sleep_unless(stop: asyncio.Event, seconds: float) -> bool:
     """Wait `seconds` or until `stop` is set; True if it is set."""
     try:
-        await asyncio.wait_for(stop.wait(), timeout=seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     except TimeoutError:
         return False
     return True

@@ -139,9 +139,8 @@ async def check_entry(servers: Sequence[str], security: Mapping[str, Any]) -> No
         host, _, port = server.strip().rpartition(":")
         try:
             if security["security_protocol"] == "PLAINTEXT":
-                _, writer = await asyncio.wait_for(
-                    asyncio.open_connection(host.strip("[]"), int(port)), _REACHED_WITHIN_S
-                )
+                async with asyncio.timeout(_REACHED_WITHIN_S):
+                    _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
                 writer.close()
                 await writer.wait_closed()
             else:
@@ -159,9 +158,8 @@ async def _sign_in(host: str, port: int, security: Mapping[str, Any]) -> None:
 
     where = f"{host}:{port}"
     try:
-        connection = await asyncio.wait_for(
-            create_conn(host, port, request_timeout_ms=int(_REACHED_WITHIN_S * 1000), **security), _REACHED_WITHIN_S
-        )
+        async with asyncio.timeout(_REACHED_WITHIN_S):
+            connection = await create_conn(host, port, request_timeout_ms=int(_REACHED_WITHIN_S * 1000), **security)
     except ssl.SSLError as error:
         raise BrokerRefusesError(
             f"no TLS connection to {where}: {error.reason or error} ({error}); see KAFKA_SSL_CA_FILE, and "

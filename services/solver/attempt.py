@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from time import monotonic
@@ -249,7 +249,7 @@ class Attempt:
             )
             listening = asyncio.create_task(self._listen(child, plan, heard))
             try:
-                await child.order(order_for(self.claim, plan, stored, self._settings), contents)
+                child.order(order_for(self.claim, plan, stored, self._settings), contents)
                 await self._stay(child, plan, heard, listening)
             finally:
                 exit_ = await child.kill()
@@ -292,12 +292,12 @@ class Attempt:
             if self._intent is Intent.HAND_OVER:
                 if asked or heard.judging_since is not None:
                     return  # the best is here; the successor has it judged
-                await child.stop()
+                child.stop()
                 await self._until_judging(listening, heard, settings.solver_handover_s)
                 return
             if self._intent is not None and not asked:
                 asked = True
-                await child.stop()
+                child.stop()
                 kill_at = now + settings.solver_stop_grace_s
             if heard.judging_since is not None:
                 kill_at = heard.judging_since + settings.solver_verify_limit_s
@@ -317,8 +317,9 @@ class Attempt:
 
     async def _listen(self, child: SolverChild, plan: Plan, heard: _Heard) -> None:
         try:
-            async for frame in child.frames():
-                self._hear(frame, plan, heard)
+            async with aclosing(child.frames()) as frames:
+                async for frame in frames:
+                    self._hear(frame, plan, heard)
         except (BrokenFrameError, KeyError, TypeError, ValueError, ValidationError) as error:
             log.exception("child_unintelligible")
             heard.error = ErrorInfo(

@@ -76,7 +76,8 @@ class Lease:
         pause_s = self._settings.solver_renew_s
         while not self._released:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._nudged.wait()
             self._nudged.clear()
             pause_s = self._settings.solver_renew_s if await self._renew() else _RENEW_AGAIN_S
 

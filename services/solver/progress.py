@@ -80,7 +80,8 @@ class Reporter:
             await asyncio.sleep(self._settings.solver_progress_min_interval_s)
             rest = self._settings.solver_heartbeat_s - self._settings.solver_progress_min_interval_s
             try:
-                await asyncio.wait_for(self._changed.wait(), max(0.0, rest))
+                async with asyncio.timeout(max(0.0, rest)):
+                    await self._changed.wait()
             except TimeoutError:
                 continue  # nothing new: say that we live
 
@@ -92,7 +93,8 @@ class Reporter:
     async def _send(self, timeout_s: float) -> None:
         try:
             with self._traced():
-                await asyncio.wait_for(self._publish(self._event()), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._publish(self._event())
         except Exception as error:
             if not is_world_away(error):
                 raise

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -91,6 +91,8 @@ class SolverChild:
         self._process = process
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES_KEPT)
         self._stderr_reader = asyncio.create_task(self._read_stderr(), name=f"child-{process.pid}-stderr")
+        self._listened_to = False
+        self._discarding: asyncio.Task[None] | None = None
         self._killed = False
         self._span = open_span("child process", attributes={"process.pid": process.pid})
         self._gone = asyncio.Event()
@@ -118,50 +120,70 @@ class SolverChild:
     def pid(self) -> int:
         return self._process.pid
 
-    async def order(self, order: Order, contents: Contents) -> None:
+    def order(self, order: Order, contents: Contents) -> None:
         """Send the order. A child that is gone already shows in `frames` and `kill`, not here."""
-        await self._write(order_frame(order, contents))
+        self._write(order_frame(order, contents))
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Ask the search to end and to bring in its best."""
-        await self._write(stop_frame())
+        self._write(stop_frame())
 
-    async def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
+        """Nobody waits until it is taken: a child that hangs must not keep its attempt from what is asked meanwhile."""
         stdin = self._process.stdin
-        if stdin is None or stdin.is_closing():
-            return
-        with contextlib.suppress(ConnectionError):
+        if stdin is not None and not stdin.is_closing():
             stdin.write(data)
-            await stdin.drain()
 
-    async def frames(self) -> AsyncIterator[Frame]:
+    async def frames(self) -> AsyncGenerator[Frame, None]:
         """Frames until the child closes its end, phases taken out. Raises BrokenFrameError, and KeyError, TypeError or
         ValueError for a phase that is none.
         """
         stdout = self._process.stdout
         if stdout is None:
             raise RuntimeError("the child was started without a pipe")
-        while (frame := await receive_frame(stdout)) is not None:
-            if told := read_phase(frame):
-                past_span(**told, parent=traceparent(self._span))
-            else:
-                yield frame
+        self._listened_to = True
+        try:
+            while (frame := await receive_frame(stdout)) is not None:
+                if told := read_phase(frame):
+                    past_span(**told, parent=traceparent(self._span))
+                else:
+                    yield frame
+        finally:
+            self._discard_rest(stdout)
+
+    def _discard_rest(self, stdout: asyncio.StreamReader) -> None:
+        """Read on to the end, for nothing: asyncio tells of a process's end once its pipes have ended, and a pipe that
+        nobody reads does not.
+        """
+
+        async def discard() -> None:
+            while await stdout.read(_PIPE_BUFFER_BYTES):
+                pass
+
+        self._discarding = asyncio.create_task(discard(), name=f"child-{self.pid}-rest")
 
     async def kill(self) -> Exit:
         """Kill the child and its whole session, and collect it. A child that has ended keeps its own exit code."""
         # A child that has sent its last frame is about to leave by itself.
         with contextlib.suppress(TimeoutError):
             if self._gone.is_set() or (self._process.stdout is not None and self._process.stdout.at_eof()):
-                await asyncio.wait_for(self._process.wait(), _LEAVING_S)
+                async with asyncio.timeout(_LEAVING_S):
+                    await self._process.wait()
         ours = self._process.returncode is None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.stdout is not None and not self._listened_to:
+            self._listened_to = True
+            self._discard_rest(self._process.stdout)
         code = await self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._stderr_reader), 1.0)
+            async with asyncio.timeout(1.0):
+                await asyncio.shield(self._stderr_reader)
         self._stderr_reader.cancel()
+        if self._discarding is not None:
+            self._discarding.cancel()
         end = Exit(code, "\n".join(self._stderr), ours)
         if not self._killed:
             self._killed = True

@@ -103,7 +103,12 @@ def _every_slot_taken(cluster: Cluster, organisation: str) -> Iterator[None]:
     problem = university.model_dump(mode="json", exclude_none=True, by_alias=True)
     publish(cluster.system, [a_request(job, organisation, problem, time_limit_s=SEARCH_S) for job in blockers])
     running = "SELECT count(*) AS n FROM solve_tasks WHERE job_id = ANY(%(ids)s::uuid[]) AND status = 'running'"
-    wait_for("every slot to be taken", lambda: cluster.system.sql(running, ids=blockers)[0]["n"] == SLOTS)
+    taken = "SELECT job_id::text, status, worker FROM solve_tasks WHERE job_id = ANY(%(ids)s::uuid[])"
+    wait_for(
+        "every slot to be taken",
+        lambda: cluster.system.sql(running, ids=blockers)[0]["n"] == SLOTS,
+        tell=lambda: f"{cluster.system.sql(taken, ids=blockers)}\n{cluster.system.tails()}",
+    )
     yield
     assert cluster.system.sql(running, ids=blockers)[0]["n"] == SLOTS
     publish(cluster.system, [a_control(job, organisation, "cancel") for job in blockers])

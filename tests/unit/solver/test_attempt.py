@@ -116,9 +116,9 @@ class Scene:
         self.children: list[psutil.Process] = []
         self.shutdown = asyncio.Event()
 
-    def attempt(self, *parts: str, claim: Claim | None = None, **settings: float) -> Attempt:
+    def attempt(self, *parts: str, claim: Claim | None = None, prologue: str = PROLOGUE, **settings: float) -> Attempt:
         """An attempt whose children play these parts, one after another."""
-        files = iter([self._file(n, part) for n, part in enumerate(parts)])
+        files = iter([self._file(n, prologue + textwrap.dedent(part)) for n, part in enumerate(parts)])
 
         async def start(work: Work) -> SolverChild:
             child = await SolverChild.start([sys.executable, str(next(files))], {"PYTHONPATH": ":".join(sys.path)})
@@ -138,9 +138,9 @@ class Scene:
             claimed_at=monotonic(),
         )
 
-    def _file(self, number: int, part: str) -> Path:
+    def _file(self, number: int, program: str) -> Path:
         file = self._folder / f"part-{number}.py"
-        file.write_text(PROLOGUE + textwrap.dedent(part))
+        file.write_text(program)
         return file
 
     async def until(self, happened: Callable[[], object]) -> None:
@@ -254,6 +254,7 @@ async def test_a_child_that_never_finds_anything_and_never_ends_leaves_nothing(s
         ("os.kill(os.getpid(), signal.SIGSEGV)", "child_crashed", "SIGSEGV"),
         ("os._exit(3)", "child_crashed", "code_3"),
         ("out.write(b'nonsense' * 99); out.flush(); signal.pause()", "child_unintelligible", "nonsense"),
+        ("out.write(b'nonsense' * 9_999_999); out.flush(); signal.pause()", "child_unintelligible", "nonsense"),
     ],
 )
 async def test_a_child_that_breaks_is_tried_again_from_its_last_best(
@@ -265,6 +266,18 @@ async def test_a_child_that_breaks_is_tried_again_from_its_last_best(
     assert (error.code, error.retryable) == (code, True)
     assert words in error.message
     assert [checkpoint.timetable_zstd for checkpoint in scene.database.saved] == [b"best-10"]
+    assert scene.nobody_is_left()
+
+
+async def test_a_child_that_never_takes_its_order_still_ends_with_its_task(scene: Scene) -> None:
+    scene.database.stored = StoredProblem("native", bytes(10_000_000))
+    attempt = scene.attempt("", prologue="import signal; signal.pause()")
+
+    async def lose() -> None:
+        scene.database.held = False
+        attempt.nudge()
+
+    assert not await during(attempt, lambda: scene.until(lambda: scene.children), lose)
     assert scene.nobody_is_left()
 
 

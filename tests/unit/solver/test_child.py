@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import sys
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,7 +64,7 @@ async def said_by_child(
             None if timetable is None else pack(timetable.model_dump_json(by_alias=True).encode())
             for timetable in (start, base)
         )
-        await child.order(order, Contents(packed or pack(content), start_zstd, base_zstd, change))
+        child.order(order, Contents(packed or pack(content), start_zstd, base_zstd, change))
         frames = {frame.kind: frame async for frame in child.frames()}
     finally:
         end = await child.kill()
@@ -151,7 +153,7 @@ async def test_a_base_that_cannot_be_read_fails_the_job() -> None:
     settings = the_settings()
     child = await SolverChild.start(child_command(settings, Work.SEARCH), child_environment(settings, os.environ))
     try:
-        await child.order(an_order(content), Contents(pack(content), None, b"no timetable", ChangeOrder()))
+        child.order(an_order(content), Contents(pack(content), None, b"no timetable", ChangeOrder()))
         frames = {frame.kind: frame async for frame in child.frames()}
     finally:
         await child.kill()
@@ -196,6 +198,25 @@ async def test_a_child_whose_service_is_gone_leaves() -> None:
     child = await SolverChild.start(command, child_environment(settings, os.environ))
     assert [frame async for frame in child.frames()] == []
     assert (await child.kill()).reason == "ok"
+
+
+async def test_a_child_that_talks_to_nobody_can_be_killed(tmp_path: Path) -> None:
+    """It has said more than is read ahead of a listener, so nothing behind that is seen, its end included."""
+    told = tmp_path / "told"
+    flood = f"""
+import os
+while True:
+    os.write(1, bytes(65536))
+    with open({str(told)!r}, "a") as file:
+        file.write(".")
+"""
+    child = await SolverChild.start([sys.executable, "-c", flood], {})
+    async with asyncio.timeout(60):
+        before = -1
+        while (now := told.stat().st_size if told.exists() else 0) != before or now < 16:
+            before = now
+            await asyncio.sleep(0.2)
+        assert (await child.kill()).ours
 
 
 def test_a_child_knows_none_of_our_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

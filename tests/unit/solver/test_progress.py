@@ -82,6 +82,26 @@ async def test_the_percentage_never_falls_and_a_score_is_not_forgotten(percents:
     assert all(event.score is not None and event.lower_bound == 3 for event in topic.events)
 
 
+@pytest.mark.parametrize("iterations", range(6))
+async def test_a_reporter_ends_also_in_the_moment_when_the_broker_answers(iterations: int) -> None:
+    """An attempt at a cancelled job waits for its reporter: one that went on would keep the slot for ever."""
+    answer = asyncio.get_running_loop().create_future()
+    asked = asyncio.Event()
+
+    async def publish(_: SolveProgress) -> None:
+        asked.set()
+        await answer
+
+    running = asyncio.create_task(Reporter(a_claim(), the_settings(), publish, lambda: True).run())
+    await asked.wait()
+    answer.set_result(None)
+    for _ in range(iterations):
+        await asyncio.sleep(0)
+    running.cancel()
+    ended, _ = await asyncio.wait({running}, timeout=5)
+    assert ended
+
+
 async def test_without_a_sure_lease_nothing_is_said() -> None:
     topic = Topic()
     await run_for(a_reporter(topic, trusted=False), 0.2)
