@@ -7,15 +7,9 @@ def main() -> None:
     no_collection_until_started()
     from services.api.app import create_app
     from services.api.settings import ApiSettings
-    from services.runtime.logging import configure_logging
-    from services.runtime.server import run
-    from services.runtime.settings import load
-    from services.runtime.tracing import configure_tracing
+    from services.runtime.server import serve
 
-    settings = load(ApiSettings)
-    configure_logging("api", settings)
-    configure_tracing("api", settings)
-    run(create_app(settings), settings)
+    serve("api", ApiSettings, create_app)
 
 
 if __name__ == "__main__":

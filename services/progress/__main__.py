@@ -7,15 +7,9 @@ def main() -> None:
     no_collection_until_started()
     from services.progress.app import create_app
     from services.progress.settings import ProgressSettings
-    from services.runtime.logging import configure_logging
-    from services.runtime.server import run
-    from services.runtime.settings import load
-    from services.runtime.tracing import configure_tracing
+    from services.runtime.server import serve
 
-    settings = load(ProgressSettings)
-    configure_logging("progress", settings)
-    configure_tracing("progress", settings)
-    run(create_app(settings), settings)
+    serve("progress", ProgressSettings, create_app)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The HTTP server of a service's process: its start, its orderly stop, and what it refuses to read.
+"""A service's process: its start, its HTTP server, its orderly stop, and what it refuses to read.
 
 Owns the event loop, the protocol's parser and the signals that end a process. Must not know any route.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import gc
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
+from typing import TypeVar
 
 import structlog
 import uvicorn
@@ -20,10 +21,13 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.runtime.http import TracedRequests
-from services.runtime.settings import RuntimeSettings
-from services.runtime.tracing import end_tracing
+from services.runtime.logging import configure_logging
+from services.runtime.settings import RuntimeSettings, load
+from services.runtime.tracing import configure_tracing, end_tracing
 
 log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=RuntimeSettings)
 
 # Bytes of a request's address and headers; what is shorter and still too long gets a proper answer (`Bounds`).
 MAX_HEAD_BYTES = 64 * 1024
@@ -104,11 +108,19 @@ def configuration(app: ASGIApp, host: str, port: int, grace_s: int) -> uvicorn.C
     )
 
 
-def run(app: FastAPI, settings: RuntimeSettings, grace_s: int = 2) -> None:
-    """Serve until SIGTERM or SIGINT; open connections (event streams) get `grace_s` seconds to end.
+def serve(service: str, settings_type: type[S], create_app: Callable[[S], FastAPI], grace_s: int = 2) -> None:
+    """A service's whole life: settings from the environment, logs and traces, then requests until SIGTERM or SIGINT.
 
-    Ends the process with exit code 3 if the application or its port cannot be had.
+    Open connections (event streams) get `grace_s` seconds to end. Ends the process with exit code 3 if the application
+    or its port cannot be had.
     """
+    settings = load(settings_type)
+    configure_logging(service, settings)
+    configure_tracing(service, settings)
+    _run(create_app(settings), settings, grace_s)
+
+
+def _run(app: FastAPI, settings: RuntimeSettings, grace_s: int) -> None:
     server = _Server(configuration(app, settings.http_host, settings.http_port, grace_s))
     server.run()
     end_tracing()

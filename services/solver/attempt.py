@@ -14,28 +14,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from enum import IntEnum
 from time import monotonic
 from typing import Protocol, TypeVar
 
 import structlog
-from pydantic import ValidationError
 
 from schemas.events import ErrorInfo, Infeasibility, Stage
 from schemas.timetable import Score
 from services.runtime.faults import fault_point
 from services.runtime.outage import is_world_away, pauses
 from services.solver.claim import Checkpoint, Claim, TaskResult
-from services.solver.frames import BrokenFrameError, Frame
+from services.solver.frames import Frame
+from services.solver.hearing import Hearing
 from services.solver.lease import Lease
-from services.solver.metrics import (
-    ATTEMPTS,
-    FENCED,
-    FIRST_PROGRESS_SECONDS,
-    REFEREE_MISMATCHES,
-    SOLVE_SECONDS,
-)
+from services.solver.metrics import ATTEMPTS, FENCED, FIRST_PROGRESS_SECONDS, SOLVE_SECONDS
 from services.solver.order import Contents
 from services.solver.outcome import EndReason
 from services.solver.plan import Plan, change_for, missing_base, missing_problem, order_for, plan_for
@@ -67,16 +60,6 @@ class StartChild(Protocol):
     """Starts a child process."""
 
     async def __call__(self, work: Work) -> SolverChild: ...
-
-
-@dataclass(slots=True)
-class _Heard:
-    """What a child has said so far."""
-
-    search_began: float | None = None
-    judging_since: float | None = None
-    result: Frame | None = None
-    error: ErrorInfo | None = None
 
 
 # How an attempt ends: with a result (or none), with an error, handed over, or (None) no longer ours to end.
@@ -184,7 +167,7 @@ class Attempt:
             heard, exit_ = await self._run_child(plan)
         return self._end(plan, heard, exit_)
 
-    def _cut_short(self, heard: _Heard) -> bool:
+    def _cut_short(self, heard: Hearing) -> bool:
         nothing_said = heard.result is None and heard.error is None
         return nothing_said and self._intent in (Intent.STOP, Intent.TIME_OUT)
 
@@ -192,7 +175,7 @@ class Attempt:
         """True for the result of a search that would have gone on had we not been asked to leave."""
         return self._intent is Intent.HAND_OVER and plan.reason is None and bool(result.header["stopped"])
 
-    def _end(self, plan: Plan, heard: _Heard, exit_: Exit | None) -> _End:
+    def _end(self, plan: Plan, heard: Hearing, exit_: Exit | None) -> _End:
         if self._intent is Intent.ABANDON:
             return None
         if heard.result is not None and not self._cut_by_shutdown(plan, heard.result):
@@ -227,9 +210,10 @@ class Attempt:
             infeasibility = Infeasibility(proven=proven, reasons=reasons, relaxations=helpful)
         return TaskResult(reason, frame.body, infeasibility)
 
-    async def _run_child(self, plan: Plan) -> tuple[_Heard, Exit | None]:
+    async def _run_child(self, plan: Plan) -> tuple[Hearing, Exit | None]:
         """Start a child (while the problem is fetched), and stay with it until it ends or has to."""
-        heard = _Heard()
+        limit_s = self.claim.options.time_limit_s
+        heard = Hearing(plan, limit_s, on_report=self._report, on_best=self._save)
         starting = asyncio.create_task(self._start_child(Work.SEARCH if plan.seconds else Work.JUDGE))
         child: SolverChild | None = None
         try:
@@ -247,7 +231,7 @@ class Attempt:
                 None if base is None else base.timetable_zstd,
                 change_for(self.claim, base),
             )
-            listening = asyncio.create_task(self._listen(child, plan, heard))
+            listening = asyncio.create_task(_listen(child, heard))
             try:
                 child.order(order_for(self.claim, plan, stored, self._settings), contents)
                 await self._stay(child, plan, heard, listening)
@@ -275,7 +259,7 @@ class Attempt:
                 log.warning("problem_waits", attempt=attempt, error=str(error)[:200])
         return None
 
-    async def _stay(self, child: SolverChild, plan: Plan, heard: _Heard, listening: asyncio.Task[None]) -> None:
+    async def _stay(self, child: SolverChild, plan: Plan, heard: Hearing, listening: asyncio.Task[None]) -> None:
         """Return when the child has ended, has brought in what we need, or has used up its time."""
         settings = self._settings
         hard_at = self._began + self.claim.remaining_s
@@ -310,62 +294,20 @@ class Attempt:
             self._intended.clear()
             await _first_of(listening, self._intended, min(due - now, 1.0))
 
-    async def _until_judging(self, listening: asyncio.Task[None], heard: _Heard, seconds: float) -> None:
+    async def _until_judging(self, listening: asyncio.Task[None], heard: Hearing, seconds: float) -> None:
         until = monotonic() + seconds
         while not listening.done() and heard.judging_since is None and monotonic() < until:
             await asyncio.wait({listening}, timeout=0.05)
 
-    async def _listen(self, child: SolverChild, plan: Plan, heard: _Heard) -> None:
-        try:
-            async with aclosing(child.frames()) as frames:
-                async for frame in frames:
-                    self._hear(frame, plan, heard)
-        except (BrokenFrameError, KeyError, TypeError, ValueError, ValidationError) as error:
-            log.exception("child_unintelligible")
-            heard.error = ErrorInfo(
-                code="child_unintelligible", message=f"A solver process sent nonsense: {error}"[:500], retryable=True
-            )
+    def _save(self, best: Checkpoint) -> None:
+        self._best = best
+        self._lease.save(best)
 
-    def _hear(self, frame: Frame, plan: Plan, heard: _Heard) -> None:
-        header = frame.header
-        match frame.kind:
-            case "progress":
-                self._report(header, plan, heard)
-            case "loaded":
-                heard.search_began = monotonic()
-                log.info("problem_loaded", seconds=header["seconds"])
-            case "best":
-                self._best = Checkpoint(frame.body, _score(header), float(header["searched_s"]))
-                self._lease.save(self._best)
-                if header["final"]:
-                    heard.judging_since = monotonic()
-            case "result":
-                heard.result = frame
-            case "error":
-                heard.error = ErrorInfo.model_validate({k: v for k, v in header.items() if k != "kind"})
-                if heard.error.code == "referee_mismatch":
-                    REFEREE_MISMATCHES.inc()
-                    log.error("referee_mismatch", details=heard.error.details)
-
-    def _report(self, header: dict[str, object], plan: Plan, heard: _Heard) -> None:
-        stage = Stage(str(header["stage"]))
-        if stage is Stage.VERIFYING and heard.judging_since is None:
-            heard.judging_since = monotonic()
-        if self._first_progress_s is None and stage is not Stage.PREPARING:
+    def _report(self, report: Report) -> None:
+        if self._first_progress_s is None and report.stage is not Stage.PREPARING:
             self._first_progress_s = monotonic() - self._began
             FIRST_PROGRESS_SECONDS.observe(self._first_progress_s)
-        limit_s = self.claim.options.time_limit_s
-        searched_s = plan.searched_s + float(str(header["share"])) * plan.seconds
-        bound = header.get("bound")
-        self._reporter.offer(
-            Report(
-                stage=stage,
-                percent=min(99.0, 100.0 * searched_s / limit_s),
-                score=_score(header) if header.get("hard_violations") is not None else None,
-                lower_bound=bound if isinstance(bound, int) else None,
-                message=str(header.get("message", "")),
-            )
-        )
+        self._reporter.offer(report)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -436,11 +378,9 @@ _LAST_MESSAGES = {
 }
 
 
-def _score(header: dict[str, object]) -> Score:
-    """The engine's count; which rules are violated is known only to the referee, at the end."""
-    return Score.model_validate(
-        {"hard_violations": header["hard_violations"], "total": header["cost"], "cost": header["parts"]}
-    )
+async def _listen(child: SolverChild, heard: Hearing) -> None:
+    async with aclosing(child.frames()) as frames:
+        await heard.listen(frames)
 
 
 async def _first_of(task: asyncio.Task[None], event: asyncio.Event, seconds: float) -> None:
