@@ -11,12 +11,23 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from benchmarks import curriculum, dispatch, enrolment, interactive, itc2019, load, responsiveness, service, university
+from benchmarks import (
+    bounds,
+    curriculum,
+    dispatch,
+    enrolment,
+    interactive,
+    itc2019,
+    load,
+    responsiveness,
+    service,
+    university,
+)
 from benchmarks.kept import kept
 from benchmarks.runs import Runs
 
 # What a run of all leaves out: hours.
-_BY_NAME_ONLY = {"itc2019", "enrolment"}
+_BY_NAME_ONLY = {"itc2019", "enrolment", "bounds"}
 
 
 def main() -> int:
@@ -32,6 +43,7 @@ def _measure(options: argparse.Namespace, runs: Runs) -> int:
         "curriculum": lambda: curriculum.measure(runs, *limits),
         "itc2019": lambda: itc2019.measure(runs, *limits),
         "enrolment": lambda: enrolment.measure(runs, *limits),
+        "bounds": lambda: bounds.measure(options.seconds, options.workers, options.instances),
         "university": lambda: university.measure(options.seconds, options.workers),
         "service": service.measure,
         "dispatch": lambda: dispatch.measure(options.broker),

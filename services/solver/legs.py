@@ -202,7 +202,7 @@ class Legs:
                 if clock is not self._clock:
                     self._clock.seconds += late
             self.reason = f"{kernel.reason}; {choice.reason}"
-            self._run(members.works(kernel, choice.exact), clock)
+            self._run(members.works(kernel, choice), clock)
         if self._faithful:
             self._bound = self.bound
         limited = problem.kept is not None and problem.kept.max_changes is not None

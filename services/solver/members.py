@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schemas.problem.expand import ExpandedProblem
-from services.solver.choice import ExactRole
+from services.solver.choice import Choice, ExactRole
 from services.solver.compile.exact import compile_exact, counter
 from services.solver.engine.search import Assignment, Limits, ShouldStop
 from services.solver.meeting import MeetingPlace
@@ -24,6 +24,10 @@ BEFORE_PROOF_BESIDE_SHARE = 0.15
 # When hard violations are left after this share, the second core goes to CP-SAT; it gets half of the rest.
 RESCUE_AFTER_SHARE = 1 / 3
 RESCUE_SHARE = 0.5
+# The lower bound's share of the second core, at its beginning: most of a bound is there after seconds. Where that would
+# be less than `BOUND_LEAST_S`, building the model would use it up.
+BOUND_SHARE = 0.15
+BOUND_LEAST_S = 1.5
 
 
 @dataclass(slots=True)
@@ -60,8 +64,9 @@ class Members:
         """CP-SAT alone, with all workers: any timetable without hard violations, or the proof that there is none."""
         return [lambda stop: self._exact(0, self.clock.left, stop, workers=self.workers, objective=False)]
 
-    def works(self, kernel: Kernel, role: ExactRole) -> list[Work]:
+    def works(self, kernel: Kernel, choice: Choice) -> list[Work]:
         """One work per worker: kernels with different seeds, and CP-SAT in its role."""
+        role = choice.exact
         if self.workers == 1:
             return [self._prove_after(kernel) if role is ExactRole.PROVE else self._kernel_only(kernel, 0)]
         works = [self._kernel_only(kernel, number) for number in range(self.workers)]
@@ -69,6 +74,8 @@ class Members:
             works[1] = self._prove_beside(kernel)
         elif role is ExactRole.RESCUE:
             works[1] = self._rescue(kernel)
+        if choice.bound and self.clock.left * BOUND_SHARE >= BOUND_LEAST_S:
+            works[1] = self._bound_before(works[1])
         return works
 
     # -- works --------------------------------------------------------------------------------------------------------
@@ -112,6 +119,14 @@ class Members:
 
         return work
 
+    def _bound_before(self, rest: Work) -> Work:
+        def work(stop: ShouldStop) -> None:
+            self._lower_bound(self.clock.left * BOUND_SHARE, stop)
+            if not stop():
+                rest(stop)
+
+        return work
+
     # -- legs ---------------------------------------------------------------------------------------------------------
 
     def _anneal(self, kernel: Kernel, number: int, seconds: float, stop: ShouldStop, *, shared: bool = False) -> None:
@@ -147,6 +162,17 @@ class Members:
             objective=objective,
         )
         self.board.post(outcome, number)
+
+    def _lower_bound(self, seconds: float, stop: ShouldStop) -> None:
+        from services.solver.engine.exact.bound import lower_bound
+        from services.solver.engine.exact.search import METHOD
+
+        self._note(METHOD)
+        limits = Limits(seconds, self.seed + SEED_STRIDE)
+        found = lower_bound(compile_exact(self.expanded), limits, self.board.raise_bound, stop)
+        self.board.raise_bound(found.cost)
+        if found.infeasible and not self.board.feasible:
+            self.board.prove_infeasible()
 
     def _helped(self, number: int) -> bool:
         """Another member has a timetable without violations while this one's best has some."""

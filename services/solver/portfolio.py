@@ -147,8 +147,9 @@ class Board:
 
     @property
     def bound(self) -> int | None:
+        """The best lower bound, unless a timetable refutes it: then a proof was wrong, and nothing is claimed."""
         with self._lock:
-            return self._bound
+            return self._believed()
 
     @property
     def moves(self) -> int:
@@ -185,7 +186,7 @@ class Board:
             best = self._best
             if best is None or best.hard_violations:
                 return False
-            return best.cost <= self._target or (self._bound is not None and best.cost <= self._bound)
+            return best.cost <= self._target or best.cost == self._believed()
 
     def listen(self, member: int) -> OnProgress:
         """A receiver of one member's progress; it copies an assignment only when it is better than all before."""
@@ -220,6 +221,11 @@ class Board:
         if bound is not None:
             with self._lock:
                 self._bound = bound if self._bound is None else max(self._bound, bound)
+
+    def _believed(self) -> int | None:
+        best, bound = self._best, self._bound
+        refuted = bound is not None and best is not None and not best.hard_violations and best.cost < bound
+        return None if refuted else bound
 
     def prove_infeasible(self) -> None:
         with self._lock:

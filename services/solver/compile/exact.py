@@ -56,6 +56,11 @@ def exact_size(expanded: ExpandedProblem) -> int:
     return size
 
 
+def times_size(expanded: ExpandedProblem) -> int:
+    """How many booleans the model has without rooms and students (see `engine.exact.bound`), auxiliary ones apart."""
+    return sum(len(expanded.classes[classes[0]].times) for classes in interchangeable(expanded))
+
+
 def counter(expanded: ExpandedProblem) -> Counter:
     """Counts an assignment by the referee's rules, departures from a baseline included."""
 

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from schemas.problem.expand import ExpandedProblem, expand
-from schemas.problem.model import DistributionType
+from schemas.problem.model import Distribution, DistributionType
 from schemas.referee import judge
 from services.solver.compile.assignment import to_assignment, to_timetable
 from services.solver.compile.exact import compile_exact, counter, exact_size
+from services.solver.engine.exact.bound import lower_bound
 from services.solver.engine.exact.search import search_exact
 from services.solver.engine.search import Assignment, Limits, Outcome, Progress
 from tests.unit.engine.grid_problems import a_curriculum_problem
 from tests.unit.engine.tiny_problems import NOT_MODELLED, TYPES, cheapest, every_timetable, tiny_problems
+from tests.unit.solver_portfolio.problems import a_class, a_course, a_problem, hours
 
 TINY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -110,6 +112,37 @@ def test_a_stopped_search_claims_nothing_that_it_has_not_proven(grind: ExpandedP
     assert outcome.hard_violations == 0
     assert outcome.optimal == (outcome.bound == outcome.cost)
     assert not outcome.proven_infeasible
+
+
+@pytest.mark.parametrize("kind", [*TYPES, *NOT_MODELLED])
+def test_no_timetable_is_cheaper_than_the_bound_by_times_alone(kind: DistributionType) -> None:
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(tiny_problems(types=(kind,)))
+    def holds(expanded: ExpandedProblem) -> None:
+        told: list[int] = []
+        found = lower_bound(compile_exact(expanded), Limits(seconds=20.0), told.append, lambda: False)
+        best = cheapest(expanded)
+        assert not found.infeasible or best is None
+        if best is not None:
+            assert max([found.cost or 0, *told]) <= best
+
+    holds()
+
+
+@pytest.mark.parametrize(("taught_by", "cost"), [(["t"], 6), ([], 0)])
+def test_the_bound_by_times_alone_knows_instructors_and_no_rooms(taught_by: list[str], cost: int) -> None:
+    """Three classes that want one day of two hours: an instructor keeps them apart, and so would their only room."""
+    wish = Distribution(type=DistributionType.SAME_DAYS, classes=["a", "b", "c"], penalty=3)
+    classes = [a_class(name, hours(2, 2), ["hall"], taught_by=taught_by) for name in ("a", "b", "c")]
+    expanded = a_problem([a_course(c.id, c) for c in classes], distributions=[wish])
+    found = lower_bound(compile_exact(expanded), Limits(seconds=20.0), lambda bound: None, lambda: False)
+    assert (found.cost, found.infeasible) == (cost, False)
+    assert cheapest(expanded) == 6
+
+
+def test_a_bound_is_not_waited_for_when_nobody_wants_it_any_more(grind: ExpandedProblem) -> None:
+    found = lower_bound(compile_exact(grind), Limits(seconds=3600.0), lambda bound: None, lambda: True)
+    assert not found.infeasible
 
 
 def test_interchangeable_classes_are_one_unit(grind: ExpandedProblem) -> None:

@@ -6,13 +6,16 @@ import logging
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.model import Distribution, DistributionType
 from schemas.referee import judge
 from schemas.timetable import Timetable
-from services.solver.engine.search import Stage
+from services.solver import choice
+from services.solver.engine.search import Assignment, Outcome, Stage
+from services.solver.portfolio import Board
 from services.solver.solve import SolveReport, SolveResult, solve_problem
 from tests.unit.engine.grid_problems import a_curriculum_problem
 from tests.unit.solver_portfolio.problems import a_class, a_course, a_problem, hours
@@ -64,6 +67,34 @@ def test_a_tiny_problem_is_solved_to_proven_optimality_by_cp_sat_alone() -> None
     assert (result.method, result.hard_violations, result.cost, result.bound) == ("cp-sat", 0, 6, 6)
     assert result.optimal
     assert "few enough for CP-SAT" in result.method_reason
+
+
+def test_a_second_core_proves_a_large_problem_s_timetable_optimal_by_times_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three classes of one instructor cannot all be on one day; the search ends as soon as its timetable costs that."""
+    for size in ("FIRST_SIZE", "PROVE_SIZE", "BESIDE_SIZE", "RESCUE_SIZE"):
+        monkeypatch.setattr(choice, size, 0)
+    wish = Distribution(type=DistributionType.SAME_DAYS, classes=["a", "b", "c"], penalty=3)
+    taught = [a_class(name, hours(2, 2), ["hall", "attic"], taught_by=["t"]) for name in ("a", "b", "c")]
+    expanded = a_problem([a_course(c.id, c) for c in taught], rooms=["hall", "attic"], distributions=[wish])
+    reports: list[SolveReport] = []
+    result = solve(expanded, seconds=600.0, workers=2, reports=reports)
+    assert (result.hard_violations, result.cost, result.bound, result.optimal) == (0, 6, 6, True)
+    assert "cp-sat" in result.method
+    assert "lower bound by times alone" in result.method_reason
+    assert reports[-1].share < 1.0
+
+
+def test_a_bound_that_a_timetable_refutes_is_not_claimed() -> None:
+    board = Board()
+    nothing = np.zeros(0, np.int32)
+    assignment = Assignment(nothing, nothing, nothing, nothing)
+    board.raise_bound(8)
+    assert board.bound == 8
+    board.post(Outcome(assignment, 0, 7, {}, {}, "grid-annealing"), member=0)
+    assert board.bound is None
+    assert not board.finished
 
 
 def test_the_result_counts_as_the_referee_says(department: ExpandedProblem) -> None:

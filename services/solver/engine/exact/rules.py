@@ -23,13 +23,18 @@ LEFT_OUT = frozenset({"MaxBreaks", "MaxBlock"})
 def add_rules(places: Places, *, soft: bool = True) -> None:
     """Add every rule of the model that is not left out; without `soft` only the required ones."""
     for rule in places.model.rules:
-        if rule.kind in LEFT_OUT or rule.cost == 0 or (rule.cost is not None and not soft):
-            continue
-        if rule.kind in _SETS:
-            _SETS[rule.kind](places, rule)
-        else:
-            for a, b in combinations(rule.units, 2):
-                _pair(places, rule, a, b)
+        add_rule(places, rule, soft=soft)
+
+
+def add_rule(places: Places, rule: Rule, *, soft: bool = True) -> None:
+    """Add one rule of the model, as `add_rules` does."""
+    if rule.kind in LEFT_OUT or rule.cost == 0 or (rule.cost is not None and not soft):
+        return
+    if rule.kind in _SETS:
+        _SETS[rule.kind](places, rule)
+    else:
+        for a, b in combinations(rule.units, 2):
+            _pair(places, rule, a, b)
 
 
 # -- pair types -------------------------------------------------------------------------------------------------------
