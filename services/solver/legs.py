@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.problem.expand import ExpandedProblem
 from services.solver.change.base import Base
@@ -83,6 +83,7 @@ class Legs:
         self._board = Board(self._leg_target)
         self._members: Members | None = None
         self._bound: int | None = None
+        self._asked_bound = False
         self._faithful = True  # the present leg's prices are those that were asked for
         self._moves = 0
         self._given_out, self._leg_share = 0.0, 1.0
@@ -192,6 +193,9 @@ class Legs:
         board, clock = members.board, members.clock
         choice = choose(problem, workers=wanted.workers, moves=wanted.moves)
         self.reason = choice.reason
+        if choice.bound:  # once, and at the prices that were asked for: no other bound can be told
+            choice = replace(choice, bound=self._faithful and not self._asked_bound)
+            self._asked_bound |= choice.bound
         if choice.exact is ExactRole.FIRST and not self._counted:
             self._run(members.exact_first(), clock)
         if not board.finished and (board.best is None or not self._should_stop()):
