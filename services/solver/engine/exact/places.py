@@ -22,6 +22,7 @@ from services.solver.engine.exact.model import ClashSet, ExactModel
 # OR-Tools ships no types: literals and linear expressions.
 Literal = Any
 Linear = Any
+Row = tuple[tuple[int, ...], tuple[int, ...]]
 _Tree = dict[int, dict[int, dict[int, list[Literal]]]]  # course -> configuration -> subpart -> literals
 
 
@@ -33,6 +34,7 @@ class Places:
         self.cp = cp_model.CpModel()
         self.relaxed: dict[str, Literal] = {}
         self.costs: list[tuple[int, Literal]] = []
+        self.rows: dict[object, list[Row]] = {}  # what `rules` found for pairs of lists of times
         self._relaxable = relaxable
         self.at: dict[tuple[int, int], Literal] = {}
         self.placed: dict[tuple[int, int, int], Literal] = {}

@@ -15,7 +15,7 @@ from itertools import combinations
 
 from services.solver.engine.exact.instants import representative_bits
 from services.solver.engine.exact.model import Rule, Span
-from services.solver.engine.exact.places import Linear, Literal, Places
+from services.solver.engine.exact.places import Linear, Literal, Places, Row
 
 LEFT_OUT = frozenset({"MaxBreaks", "MaxBlock"})
 
@@ -79,18 +79,30 @@ def _pair(places: Places, rule: Rule, g: int, h: int) -> None:
     if rule.kind in ("SameRoom", "DifferentRoom"):
         _room_pair(places, rule, g, h, violated)
         return
-    spans, complies = places.model.spans, _COMPLIES[rule.kind]
-    others = places.times_of(h)
-    rows: dict[tuple[int, ...], list[Literal]] = defaultdict(list)
-    for u, literal in places.times_of(g):
-        matching = tuple(n for n, (v, _) in enumerate(others) if complies(spans[u], spans[v], rule.parameters))
-        rows[matching].append(literal)
-    for matching, literals in rows.items():
-        if len(matching) < len(others):
-            places.require(rule.label, sum(literals) <= sum(others[n][1] for n in matching) + violated)
+    times, others = places.times_of(g), places.times_of(h)
+    for alike, matching in _rows(places, rule, tuple(u for u, _ in times), tuple(v for v, _ in others)):
+        literals = sum(times[n][1] for n in alike)
+        places.require(rule.label, literals <= sum(others[n][1] for n in matching) + violated)
     if rule.kind == "SameAttendees":
         for near, far in places.too_far(g, h):
             places.require(rule.label, sum(near) + sum(far) <= 1 + violated)
+
+
+def _rows(places: Places, rule: Rule, times: tuple[int, ...], others: tuple[int, ...]) -> list[Row]:
+    """Positions in `times` that comply with the same of `others` only, with the positions of those.
+
+    Classes often have their times in common, and pairs of them then these rows: finding them was most of the work.
+    """
+    key = (rule.kind, rule.parameters, times, others)
+    if (known := places.rows.get(key)) is not None:
+        return known
+    spans, complies = places.model.spans, _COMPLIES[rule.kind]
+    rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for position, u in enumerate(times):
+        rows[tuple(n for n, v in enumerate(others) if complies(spans[u], spans[v], rule.parameters))].append(position)
+    found = [(tuple(alike), matching) for matching, alike in rows.items() if len(matching) < len(others)]
+    places.rows[key] = found
+    return found
 
 
 def _room_pair(places: Places, rule: Rule, g: int, h: int, violated: Literal | int) -> None:
