@@ -20,8 +20,9 @@ BESIDE_SIZE = 12_000
 # Without the objective: the largest model that is built to look for any timetable, on a core that is to spare.
 RESCUE_SIZE = 150_000
 # Without rooms and students: the largest model that a lower bound is asked of. Measured on one busy core: comp08 gets
-# its 37 (the optimum) in 2 s, tg-fal17 (18,343 literals) 3,662 of 4,215 and nbi-spr18 (29,717) 6,584 in 40 s.
-BOUND_SIZE = 30_000
+# its 37 (the optimum) in 2 s, tg-fal17 (18,343 literals) 3,662 of 4,215 in 40 s, with 190 MB; bet-fal17 (20,869) takes
+# 350 MB, more than a search of a whole university.
+BOUND_SIZE = 20_000
 
 
 class ExactRole(StrEnum):

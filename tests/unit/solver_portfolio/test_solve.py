@@ -86,6 +86,25 @@ def test_a_second_core_proves_a_large_problem_s_timetable_optimal_by_times_alone
     assert reports[-1].share < 1.0
 
 
+@pytest.mark.parametrize(
+    ("workers", "moves", "size", "asked"),
+    [(2, None, 400, True), (2, None, 399, False), (1, None, 400, False), (2, 9, 400, False)],
+)
+def test_a_lower_bound_is_asked_for_where_a_core_is_to_spare_and_the_model_is_small_enough(
+    department: ExpandedProblem,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    moves: int | None,
+    size: int,
+    asked: bool,
+) -> None:
+    """Twenty courses, whose lectures are alike, at twenty times."""
+    for name in ("FIRST_SIZE", "PROVE_SIZE", "BESIDE_SIZE"):
+        monkeypatch.setattr(choice, name, 0)
+    monkeypatch.setattr(choice, "BOUND_SIZE", size)
+    assert choice.choose(department, workers=workers, moves=moves).bound == asked
+
+
 def test_a_bound_that_a_timetable_refutes_is_not_claimed() -> None:
     board = Board()
     nothing = np.zeros(0, np.int32)
