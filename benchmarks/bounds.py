@@ -45,12 +45,11 @@ def _bound(expanded: ExpandedProblem, seconds: float, workers: int) -> tuple[int
     began = monotonic()
     best = (0, 0.0)
 
-    def raise_to(bound: int | None) -> None:
+    def raise_to(bound: int) -> None:
         nonlocal best
-        if bound is not None and bound > best[0]:
-            best = (bound, monotonic() - began)
+        best = (bound, monotonic() - began)
 
-    raise_to(lower_bound(compile_exact(expanded), Limits(seconds), raise_to, lambda: False, workers).cost)
+    lower_bound(compile_exact(expanded), Limits(seconds), raise_to, lambda: False, workers)
     return best
 
 

@@ -170,7 +170,6 @@ class Members:
         self._note(METHOD)
         limits = Limits(seconds, self.seed + SEED_STRIDE)
         found = lower_bound(compile_exact(self.expanded), limits, self.board.raise_bound, stop)
-        self.board.raise_bound(found.cost)
         if found.infeasible and not self.board.feasible:
             self.board.prove_infeasible()
 

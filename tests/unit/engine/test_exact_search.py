@@ -135,8 +135,9 @@ def test_the_bound_by_times_alone_knows_instructors_and_no_rooms(taught_by: list
     wish = Distribution(type=DistributionType.SAME_DAYS, classes=["a", "b", "c"], penalty=3)
     classes = [a_class(name, hours(2, 2), ["hall"], taught_by=taught_by) for name in ("a", "b", "c")]
     expanded = a_problem([a_course(c.id, c) for c in classes], distributions=[wish])
-    found = lower_bound(compile_exact(expanded), Limits(seconds=20.0), lambda bound: None, lambda: False)
-    assert (found.cost, found.infeasible) == (cost, False)
+    told = [0]
+    found = lower_bound(compile_exact(expanded), Limits(seconds=20.0), told.append, lambda: False)
+    assert (found.cost, found.infeasible, told[-1]) == (cost, False, cost)
     assert cheapest(expanded) == 6
 
 

@@ -39,7 +39,7 @@ def lower_bound(
 ) -> LowerBound:
     """The best bound that the relaxed model gives in `limits.seconds`, its construction included.
 
-    `on_bound` is called from this thread, with bounds above zero as they are found.
+    `on_bound` is called from this thread, with every bound above zero as it is found, the last one too.
     """
     began = time.monotonic()
     relaxed = times_only(model)
@@ -53,14 +53,15 @@ def lower_bound(
     if left <= 0:
         return LowerBound()
     run = Run(places.cp, seconds=left, seed=limits.seed, workers=workers, prove=True)
-    told = 0
-    while not run.wait(TICK_SECONDS):
+    told, ended = 0, False
+    while not ended:
+        ended = run.wait(TICK_SECONDS)
+        if not ended and (should_stop() or time.monotonic() - began >= limits.seconds):
+            run.stop()
+            ended = True
         if (bound := run.bound or 0) > told:
             told = bound
             on_bound(told)
-        if should_stop() or time.monotonic() - began >= limits.seconds:
-            run.stop()
-            break
     return LowerBound(run.bound, run.proven_infeasible)
 
 
