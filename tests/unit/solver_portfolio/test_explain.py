@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from ortools.sat.python import cp_model
 
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.model import Distribution, DistributionType, Student
@@ -61,6 +62,17 @@ def test_more_students_than_seats_are_counted() -> None:
         a_problem([course], students=[Student(id=f"s{n}", courses=["dance"]) for n in range(3)])
     )
     assert reasons == ["3 students ask for course 'dance', which has 2 seats. Add classes or raise limits."]
+
+
+def test_an_error_of_the_solver_is_not_taken_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(self: cp_model.CpSolver, *_: object) -> cp_model.CpSolverStatus:
+        raise RuntimeError("the solver broke")
+
+    monkeypatch.setattr(cp_model.CpSolver, "solve", breaks)
+    classes = [a_course(n, a_class(n, hours(1, 1))) for n in ("algebra", "botany")]
+    rule = Distribution(type=DistributionType.DIFFERENT_DAYS, classes=["algebra", "botany"], required=True)
+    with pytest.raises(RuntimeError, match="the solver broke"):
+        explain(a_problem(classes, distributions=[rule]))
 
 
 def test_rules_that_contradict_one_another_are_named() -> None:

@@ -8,19 +8,19 @@ labels.
 
 from __future__ import annotations
 
-import threading
+import time
 from dataclasses import dataclass
-
-from ortools.sat.python import cp_model
+from typing import Any
 
 from services.solver.engine.exact.model import ExactModel
 from services.solver.engine.exact.places import Places
 from services.solver.engine.exact.rules import add_rules
+from services.solver.engine.exact.run import TICK_SECONDS, Run
 from services.solver.engine.exact.sectioning import add_students
 from services.solver.engine.search import ShouldStop
 
-TICK_SECONDS = 0.1
-STOP_GRACE_SECONDS = 2.0
+# A solver that is this long beyond its time limit is left behind.
+GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +47,18 @@ def diagnose(model: ExactModel, seconds: float, should_stop: ShouldStop, workers
     if not places.relaxed:
         return None
     places.cp.minimize(sum(places.relaxed.values()))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = seconds
-    solver.parameters.num_workers = workers
-    ended = threading.Event()
-    statuses: list[cp_model.CpSolverStatus] = []
-
-    def solve() -> None:
-        try:
-            statuses.append(solver.solve(places.cp))
-        finally:
-            ended.set()
-
-    threading.Thread(target=solve, name="cp-sat-diagnosis", daemon=True).start()
-    waited = 0.0
-    while not ended.wait(TICK_SECONDS):
-        waited += TICK_SECONDS
-        if should_stop() or waited > seconds + STOP_GRACE_SECONDS:
-            solver.stop_search()
-            ended.wait(STOP_GRACE_SECONDS)
+    run = Run(places.cp, seconds=seconds, seed=0, workers=workers, prove=False)
+    began = time.monotonic()
+    found: Any = None
+    ended = False
+    while not ended:
+        ended = run.wait(TICK_SECONDS)
+        found = run.newest() or found
+        if not ended and (should_stop() or time.monotonic() - began > seconds + GRACE_SECONDS):
+            run.stop()
             return None
-    if not statuses or statuses[0] not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    if found is None:
         return None
-    switched_off = tuple(sorted(label for label, literal in places.relaxed.items() if solver.boolean_value(literal)))
-    at_least = round(solver.best_objective_bound)
-    if statuses[0] == cp_model.OPTIMAL:
-        at_least = len(switched_off)
-    return Diagnosis(at_least, switched_off) if at_least > 0 or statuses[0] == cp_model.OPTIMAL else None
+    switched_off = tuple(sorted(label for label, literal in places.relaxed.items() if found[literal.index]))
+    at_least = run.bound or 0
+    return Diagnosis(at_least, switched_off) if at_least > 0 or not switched_off else None
