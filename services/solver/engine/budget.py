@@ -46,6 +46,13 @@ class Budget:
     def used_up(self) -> bool:
         return self.share >= 1.0 or self.seconds >= self._limits.seconds
 
+    @property
+    def moves_left(self) -> float:
+        """How many moves the rest of the budget allows, at the speed so far."""
+        if self._limits.moves is not None:
+            return float(self._limits.moves - self._moves)
+        return self._moves * (1.0 - self.share) / max(self.share, 1e-9)
+
     def next_slice(self) -> tuple[int, float]:
         """Moves of the next slice, and the share of the budget expected to be used after it."""
         if self._limits.moves is not None:

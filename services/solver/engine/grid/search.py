@@ -1,7 +1,7 @@
 """The period-grid search: annealing in slices from a constructed or given timetable to the best that the budget finds.
 
-Owns the budget, the cooling schedule, the weight of hard violations and what is reported. Must not know how a move is
-evaluated (`kernel`) nor where the model comes from.
+Owns the budget, whose turn it is and what is reported. Must not know how a move is evaluated (`kernel`), how it cools
+(`cooling`) nor where the model comes from.
 """
 
 from __future__ import annotations
@@ -13,96 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.solver.engine.budget import Budget
+from services.solver.engine.grid.cooling import Cooling, Schedule
 from services.solver.engine.grid.model import LEADING_GUARDS, GridModel, cells_in
-from services.solver.engine.grid.state import Count, GridState, cells_and_rooms, count
+from services.solver.engine.grid.population import Annealing, Population
+from services.solver.engine.grid.state import Count, cells_and_rooms, count
 from services.solver.engine.search import Assignment, Limits, OnProgress, Outcome, Progress, ShouldStop, Stage
 
 METHOD = "grid-annealing"
 
 PROGRESS_SECONDS = 0.12
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How the search cools and how hard violations weigh; temperatures and weights in units of a typical penalty.
-
-    The first `sprint` of the budget is one geometric cooling from `hottest` to `coldest`, so that there is a fair
-    timetable early and an easy problem is over early; the rest is a second, slow one. A search that starts from a
-    timetable makes a single one from `warm`.
-
-    A violation weighs `hard_weight` points of cost; while the current timetable has violations at a temperature below
-    `growth_below`, the weight grows by e ** (`growth` x share of the budget) up to `hard_weight_limit`. If no timetable
-    without violations was met in `patience` of the slow cooling, it starts again, on what is left of the budget, with
-    twice the weight and at `rescue` times that weight.
-
-    `exchange_share` of the moves exchange two random lectures' places. The others take one lecture to a random cell.
-    If exactly one lecture is in the way there, `pursue_share` of them exchange places with that one (a two-step Kempe
-    chain): these moves, and few random exchanges, cut the cost at equal time by 5 to 10 %. The rest go to a random room
-    (an exchange if it is taken), or, with `keep_room_share`, to the same room.
-    """
-
-    hottest: float = 8.0
-    warm: float = 2.0
-    coldest: float = 0.09
-    sprint: float = 0.08
-    hard_weight: float = 40.0
-    hard_weight_limit: float = 400.0
-    growth: float = 33.0
-    growth_below: float = 4.0
-    patience: float = 1 / 3
-    rescue: float = 0.3
-    exchange_share: float = 0.1
-    pursue_share: float = 0.8
-    keep_room_share: float = 0.3
-    chain_share: float = 0.1
-
-
-class _Cooling:
-    """The temperature and the hard weight from slice to slice, in points of cost."""
-
-    def __init__(self, plan: Schedule, model: GridModel, *, warm: bool) -> None:
-        self._plan = plan
-        self._coldest = plan.coldest * model.penalty_scale
-        # Where a lecture's rules cost much together, both the barriers between timetables and the temptation to pay
-        # with a violation are higher; the last points of cost are as small as elsewhere.
-        self._scale = model.penalty_scale * model.lecture_scale
-        self._hottest = plan.hottest * self._scale
-        self._first = plan.warm * self._scale if warm else self._hottest
-        self._began, self._ends = 0.0, 1.0 if warm else plan.sprint
-        self._limit = plan.hard_weight_limit * self._scale
-        self.hard_weight = plan.hard_weight * self._scale
-
-    def next_slice(self, share: float, share_after: float, *, hard: int, best_hard: int) -> tuple[float, float]:
-        """Temperatures at the start and end of the slice; `hard` and `best_hard` violations were found before it."""
-        if self._ends < 1.0 and share >= self._ends:
-            self._restart(share)
-            if best_hard == 0:
-                self.hard_weight = self._plan.hard_weight * self._scale
-        elif self._ends == 1.0 and best_hard > 0 and self._position(share) >= self._plan.patience:
-            self._restart(share)
-            self.hard_weight *= 2.0
-            self._limit *= 2.0
-            # Feasibility first: so hot that costs hardly count, and cooled with a weight that has violations freeze out
-            # long before costs do.
-            self._first = max(self._hottest, self._plan.rescue * self.hard_weight)
-        hot = self._temperature(share)
-        if hard > 0 and hot < self._plan.growth_below * self._scale:
-            grown = self.hard_weight * math.exp(self._plan.growth * (share_after - share))
-            self.hard_weight = min(self._limit, grown)
-        return hot, self._temperature(share_after)
-
-    def _restart(self, share: float) -> None:
-        """Cool from the hottest temperature over all that is left."""
-        self._began, self._ends = share, 1.0
-        self._first = self._hottest
-
-    def _position(self, share: float) -> float:
-        """How much of the present cooling is over, 0..1."""
-        length = self._ends - self._began
-        return min(1.0, (share - self._began) / length) if length > 0.0 else 1.0
-
-    def _temperature(self, share: float) -> float:
-        return self._first * math.pow(self._coldest / self._first, self._position(share))
 
 
 def search_grid(
@@ -120,40 +39,74 @@ def search_grid(
     """
     plan = schedule or Schedule()
     budget = Budget(limits)
-    state = GridState(model, limits.seed, start)
+    cooling = Cooling(plan, model, warm=start is not None)
+    population = Population(model, limits.seed, cooling.hard_weight, start)
     given = None if start is None else count(model, *cells_and_rooms(model, start))
     target = max(limits.target, model.bound)
-    cooling = _Cooling(plan, model, warm=start is not None)
-    report = _Reporter(model, state, on_progress)
+    report = _Reporter(model, population, on_progress)
     report(budget.share, force=True)
-    while not (budget.used_up or _met(state, target) or should_stop()):
-        share = budget.share
-        moves, share_after = budget.next_slice()
-        hot, cold = cooling.next_slice(share, share_after, hard=state.hard, best_hard=state.best_hard)
+    turn = _Turn(0, 0.0, 0.0)
+    waiting: list[Annealing] = []
+    while not (budget.used_up or population.met(target) or should_stop()):
+        if not waiting:
+            _begin_turn(population, cooling, budget)
+            waiting = population.active.copy()
+            share = budget.share
+            moves, after = budget.next_slice()
+            turn = _Turn(moves, share, min(1.0, share + len(waiting) * (after - share)))
+        annealing = waiting.pop()
         began = time.perf_counter()
-        made = state.advance(
-            moves,
-            hot,
-            cold,
-            cooling.hard_weight,
-            plan.exchange_share,
-            plan.keep_room_share,
-            plan.pursue_share,
-            plan.chain_share,
-            target,
-        )
+        made = _anneal(annealing, turn, cooling, plan, target)
         budget.spend(made, time.perf_counter() - began)
         report(budget.share)
     report(budget.share, force=True)
-    found = state.best_count()
-    assignment = state.best_assignment()
+    best = population.best
+    found, assignment = best.best_count(), best.best_assignment()
     if start is not None and given is not None and given.rank < found.rank:
         found, assignment = given, start
-    return _outcome(model, assignment, found, state.moves)
+    return _outcome(model, assignment, found, population.moves)
 
 
-def _met(state: GridState, target: int) -> bool:
-    return state.best_hard == 0 and state.best_cost <= target
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What each annealing does in its turn: how many moves, and from which to which share of the budget it cools."""
+
+    moves: int
+    share: float
+    share_after: float
+
+
+def _begin_turn(population: Population, cooling: Cooling, budget: Budget) -> None:
+    """Before all are annealed again: let the slow cooling begin, the best go on alone, or all begin anew."""
+    share, best_hard = budget.share, population.best.best_hard
+    if cooling.begin_contest(share, best_hard):
+        size = cooling.contestants(budget.moves_left, population.best.model.lectures)
+        population.begin_contest(size, cooling.hard_weight)
+    elif cooling.decides(share):
+        population.decide()
+    for annealing in population.active:
+        annealing.hard_weight = cooling.try_again(share, best_hard, annealing.hard_weight)
+
+
+def _anneal(annealing: Annealing, turn: _Turn, cooling: Cooling, plan: Schedule, target: int) -> int:
+    """One slice of one annealing; returns the moves made."""
+    state = annealing.state
+    if state.hard > 0:
+        annealing.hard_weight = cooling.grown(annealing.hard_weight, turn.share, turn.share_after)
+    made = state.advance(
+        turn.moves,
+        cooling.temperature(turn.share),
+        cooling.temperature(turn.share_after),
+        annealing.hard_weight,
+        plan.exchange_share,
+        plan.keep_room_share,
+        plan.pursue_share,
+        plan.chain_share,
+        target,
+    )
+    if cooling.compares(turn.share_after):
+        annealing.note(cooling.hard_weight)
+    return made
 
 
 def _outcome(model: GridModel, assignment: Assignment, found: Count, moves: int) -> Outcome:
@@ -175,9 +128,9 @@ def _outcome(model: GridModel, assignment: Assignment, found: Count, moves: int)
 class _Reporter:
     """Tells the caller where the search stands, a few times a second; counts by part only after a new best."""
 
-    def __init__(self, model: GridModel, state: GridState, on_progress: OnProgress) -> None:
+    def __init__(self, model: GridModel, population: Population, on_progress: OnProgress) -> None:
         self._model = model
-        self._state = state
+        self._population = population
         self._on_progress = on_progress
         self._counted = -1
         self._best = Count({}, {})
@@ -188,10 +141,10 @@ class _Reporter:
         if not force and now - self._last < PROGRESS_SECONDS:
             return
         self._last = now
-        state = self._state
-        if self._counted != state.bests:
-            self._counted = state.bests
-            self._best = state.best_count()
+        population = self._population
+        if self._counted != population.bests:
+            self._counted = population.bests
+            self._best = population.best.best_count()
         hard_violations, cost = self._best.rank
         progress = Progress(
             stage=Stage.CONSTRUCTING if hard_violations else Stage.IMPROVING,
@@ -200,9 +153,9 @@ class _Reporter:
             cost=cost,
             parts=self._best.parts,
             bound=self._model.bound or None,
-            moves=state.moves,
+            moves=population.moves,
         )
-        self._on_progress(progress, state.best_assignment)
+        self._on_progress(progress, population.best.best_assignment)
 
 
 def warm_up() -> None:
