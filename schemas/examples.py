@@ -83,6 +83,8 @@ def _requested_by_reference() -> JobRequested:
             seed=42,
             workers=2,
             target_cost=100,
+            target_gap=0.02,
+            no_improvement_s=60,
             weights=WeightOverrides(student=5),
             profiles=["balanced", "instructors_first"],
         ),

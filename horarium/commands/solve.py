@@ -55,6 +55,14 @@ def solve(
         Path | None, typer.Option(help="Where to write the best timetable (variant n > 1: NAME.n.SUFFIX).")
     ] = None,
     target: Annotated[int, typer.Option(min=0, help="Stop at the first timetable that costs no more.")] = 0,
+    target_gap: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.99, help="Stop when this close to a proven lower bound: 0.05 for 5 %."),
+    ] = None,
+    no_improvement: Annotated[
+        float | None,
+        typer.Option(min=1.0, max=MAX_TIME_LIMIT_S, help="Stop when nothing better was found for these seconds."),
+    ] = None,
     moves: Annotated[
         int | None, typer.Option(min=1, help="Moves instead of seconds: with one worker every run is the same.")
     ] = None,
@@ -84,6 +92,8 @@ def solve(
     from schemas.variants.profiles import with_profile
     from services.solver.solve import solve_problem
 
+    if moves is not None and not (target_gap is None and no_improvement is None):
+        refuse("--moves makes every run the same; --target-gap and --no-improvement look at the clock: leave one out.")
     keep = KeepWeights(**change.read_keep_weights(keep_weight))
     if base is None and (keep_weight is not None or max_changes is not None):
         refuse("--keep-weight and --max-changes need a timetable to stay close to: give --base.")
@@ -113,6 +123,8 @@ def solve(
             seed=seed + n,
             workers=workers // together,
             target=target,
+            target_gap=target_gap,
+            no_improvement_s=no_improvement,
             moves=moves,
             on_progress=shown.shower(n + 1),
             should_stop=stop.is_set,

@@ -53,6 +53,20 @@ class SolveOptions(BaseModel):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     workers: int = Field(default=1, ge=1, le=64, description="Cores that one variant may use.")
     target_cost: int | None = Field(default=None, ge=0, description="Stop as soon as a timetable is this good.")
+    target_gap: float | None = Field(
+        default=None,
+        ge=0.0,
+        lt=1.0,
+        description="Stop as soon as a timetable is proven this close to the best possible: (cost - lower bound) /"
+        " cost, 0.05 for five per cent. Large problems often have no lower bound; then it says nothing.",
+    )
+    no_improvement_s: float | None = Field(
+        default=None,
+        ge=1.0,
+        le=MAX_TIME_LIMIT_S,
+        description="Stop once there is a timetable without hard violations and none better was found for this long,"
+        " seconds. The search then goes in rounds of this length, each from the best timetable so far.",
+    )
     weights: WeightOverrides = WeightOverrides()
     profiles: list[ProfileName] = Field(
         default_factory=list,

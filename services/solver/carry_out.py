@@ -77,6 +77,8 @@ def _search(
                 seed=order.seed,
                 workers=order.workers,
                 target=order.target,
+                target_gap=order.target_gap,
+                no_improvement_s=order.no_improvement_s,
                 on_progress=watcher.on_progress,
                 should_stop=stop.is_set,
                 start=start,

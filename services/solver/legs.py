@@ -39,7 +39,10 @@ OnTick = Callable[[Stage | None, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The limits of the whole solve. `reserve` seconds of its end are kept free while hard violations are left."""
+    """The limits of the whole solve. `reserve` seconds of its end are kept free while hard violations are left.
+
+    `target_gap` and `no_improvement_s` end it early: see `solve_problem`.
+    """
 
     seconds: float
     seed: int
@@ -47,6 +50,8 @@ class Wanted:
     target: int
     moves: int | None
     reserve: float
+    target_gap: float | None = None
+    no_improvement_s: float | None = None
 
 
 class Legs:
@@ -87,6 +92,7 @@ class Legs:
         self._faithful = True  # the present leg's prices are those that were asked for
         self._moves = 0
         self._given_out, self._leg_share = 0.0, 1.0
+        self._improved_at = time.monotonic()
         self._number = 0
 
     # -- how it stands ------------------------------------------------------------------------------------------------
@@ -101,6 +107,7 @@ class Legs:
             told = self._teller.tell(found)
             if self.best is None or told.rank < self.best.rank:
                 self.best = told
+                self._improved_at = time.monotonic()
         return self.best
 
     @property
@@ -127,9 +134,20 @@ class Legs:
 
     @property
     def _good_enough(self) -> bool:
-        """The best find meets the target by the measures that were asked for, within the budget."""
-        best = self.best
-        return best is not None and best.rank <= (0, 0, self._wanted.target)
+        """The best find meets target or gap by the measures that were asked for, within the budget; or it has been the
+        best for as long as anybody would wait.
+        """
+        best, wanted = self.best, self._wanted
+        if best is None or best.rank[:2] != (0, 0):
+            return False
+        if best.cost <= wanted.target:
+            return True
+        if wanted.moves is not None:  # a search by moves does not hang on when something is seen
+            return False
+        bound, gap, patience = self.bound, wanted.target_gap, wanted.no_improvement_s
+        if gap is not None and bound is not None and best.cost - bound <= gap * best.cost:
+            return True
+        return patience is not None and time.monotonic() - self._improved_at >= patience
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -198,7 +216,8 @@ class Legs:
             self._asked_bound |= choice.bound
         if choice.exact is ExactRole.FIRST and not self._counted:
             self._run(members.exact_first(), clock)
-        if not board.finished and (board.best is None or not self._should_stop()):
+        self.look()
+        if not (board.finished or self._good_enough) and (board.best is None or not self._should_stop()):
             self._on_tick(Stage.COMPILING if self.look() is None else None, "loading the search kernel")
             kernel = load_kernel(problem)
             if self._number == 1:  # later legs find the kernel compiled
@@ -233,6 +252,7 @@ class Legs:
             moves=None if wanted.moves is None else max(1, round(share * wanted.moves)),
             start=start,
             reserve=wanted.reserve if last else 0.0,
+            round_s=wanted.no_improvement_s if wanted.moves is None else None,
             methods=self.methods,
         )
         return members
@@ -248,13 +268,13 @@ class Legs:
         return told
 
     def _run(self, works: Sequence[Work], clock: Clock) -> None:
-        began = time.monotonic()
+        began = self._improved_at = time.monotonic()
         after_proof = max(AFTER_PROOF_SECONDS, AFTER_PROOF_SHARE * clock.seconds)
         board = self._board
 
         def finished() -> bool:
             since = board.infeasible_since
-            if self._good_enough and self._wanted.moves is None:  # a search by moves does not hang on when it is seen
+            if self._wanted.moves is None and self._good_enough:
                 return True
             return board.finished or (since is not None and time.monotonic() - max(since, began) > after_proof)
 

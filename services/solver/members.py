@@ -5,6 +5,7 @@ Owns the order of legs per member and their budgets. Must not know names, report
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from schemas.problem.expand import ExpandedProblem
@@ -16,6 +17,10 @@ from services.solver.portfolio import Board, Clock, Kernel, Work
 
 # Seeds of one solve's members are this far apart, so that they never meet those of the other variants (seed + n).
 SEED_STRIDE = 1_000_003
+# What is left after the last whole round is not worth another one.
+SHORTEST_ROUND_S = 0.5
+# Seeds of one member's rounds.
+ROUND_SEED_STRIDE = 7_368_787
 # CP-SAT as the main engine, before a kernel gets the rest.
 FIRST_SHARE = 0.6
 # The kernel's share before a proof on the same core, and on a second core before the proof gets that.
@@ -44,6 +49,7 @@ class Members:
     moves: int | None
     start: Assignment | None  # what kernels begin from
     reserve: float  # seconds kept for the explanation while violations are left
+    round_s: float | None = None  # kernels search in rounds of this length, all but the first from the best timetable
     meetings: MeetingPlace = field(default_factory=MeetingPlace)
     methods: list[str] = field(default_factory=list)
     proving: bool = False  # nothing but a proof is running
@@ -132,12 +138,23 @@ class Members:
     def _anneal(self, kernel: Kernel, number: int, seconds: float, stop: ShouldStop, *, shared: bool = False) -> None:
         """A leg of the kernel; with `shared` from the best timetable of all members."""
         self._note(kernel.method)
-        best = self.board.best
-        start = best.assignment if shared and best is not None else self.start
-        limits = Limits(seconds, self.seed + number * SEED_STRIDE, self.moves, self.target)
+        seed = self.seed + number * SEED_STRIDE
         # A search driven by moves is to be repeatable, whatever the others do.
         meeting = self.meetings.seat(number) if self.moves is None and self.workers > 1 else None
-        self.board.post(kernel.search(limits, self.board.listen(number), stop, start, meeting), number)
+        ends = time.monotonic() + seconds
+        length = seconds if self.round_s is None else min(seconds, self.round_s)
+        while True:
+            best = self.board.best
+            start = best.assignment if shared and best is not None else self.start
+            limits = Limits(length, seed, self.moves, self.target)
+            self.board.post(kernel.search(limits, self.board.listen(number), stop, start, meeting), number)
+            length = min(length, ends - time.monotonic())
+            if self.round_s is None or length < SHORTEST_ROUND_S or stop() or self.board.finished:
+                return
+            # Cooled to the end: what is to be found near the best timetable needs less heat than the first one did. The
+            # marks of this round are not those of the others' first.
+            shared, meeting = True, None
+            seed += ROUND_SEED_STRIDE
 
     def _exact(
         self, number: int, seconds: float, stop: ShouldStop, *, workers: int = 1, objective: bool = True

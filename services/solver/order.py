@@ -37,6 +37,8 @@ class Order:
     searched_s: float
     best_interval_s: float
     profile: str | None = None
+    target_gap: float | None = None
+    no_improvement_s: float | None = None
 
 
 class ChangeOrder(BaseModel):

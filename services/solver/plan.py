@@ -64,6 +64,8 @@ def order_for(claim: Claim, plan: Plan, stored: StoredProblem, settings: SolverS
         # Half, so that handing out and saving together stay within what a lost worker may cost.
         best_interval_s=settings.solver_checkpoint_s / 2,
         profile=options.profile_of(claim.variant),
+        target_gap=options.target_gap,
+        no_improvement_s=options.no_improvement_s,
     )
 
 

@@ -100,6 +100,8 @@ def solve_problem(
     seed: int,
     workers: int,
     target: int = 0,
+    target_gap: float | None = None,
+    no_improvement_s: float | None = None,
     on_progress: OnReport,
     should_stop: ShouldStop,
     start: Timetable | None = None,
@@ -110,8 +112,13 @@ def solve_problem(
     A problem with a baseline starts from it unless a `start` is given, and counts departures from it as cost; with
     `max_changes` few changed classes come before cost, and hard violations before both.
 
+    The search ends early at a cost of at most `target`; at a proven gap, (cost - bound) / cost, of at most
+    `target_gap`; and once there is a timetable without hard violations and none better was found for
+    `no_improvement_s`.
+
     Both callbacks are called from the calling thread, about ten times a second. With `moves` and one worker the same
-    arguments give the same timetable, unless `should_stop` or `seconds` end it early. Raises `InvalidProblemError` if
+    arguments give the same timetable, unless `should_stop` or `seconds` end it early; gap and improvement are not
+    looked at then. Raises `InvalidProblemError` if
     the problem exceeds what the engine can hold.
     """
     clock = Clock(seconds)
@@ -127,7 +134,7 @@ def solve_problem(
     reporter.legs = legs = Legs(
         expanded,
         base,
-        Wanted(seconds, seed, max(1, workers), target, moves, reserve),
+        Wanted(seconds, seed, max(1, workers), target, moves, reserve, target_gap, no_improvement_s),
         clock,
         counted=bool(counted),
         should_stop=should_stop,

@@ -101,6 +101,15 @@ def test_variants_are_different_timetables_of_one_job(system: System) -> None:
     assert len(found) == 1, "exactly one terminal event per job"
 
 
+def test_a_search_that_finds_nothing_better_ends_long_before_its_time(system: System) -> None:
+    uploaded = system.client.upload(json.dumps(a_department(classes=30, name="patience")).encode())
+    job = system.client.generate(uploaded["id"], time_limit_s=1800, no_improvement_s=2)
+    ended = system.ended(job)
+    assert ended["status"] == "completed"
+    assert ended["variants"][0]["score"]["hard_violations"] == 0
+    assert ended["options"]["no_improvement_s"] == 2
+
+
 def test_a_published_timetable_is_changed_little(system: System) -> None:
     problem = generate_university(courses=40, students=400, faculty=60, seed=7)
     uploaded = system.client.upload(problem.model_dump_json(exclude_none=True, by_alias=True).encode())

@@ -172,10 +172,14 @@ def _a_problem_is_dragged_in_and_generated(page: Page, site: Site) -> str:
     expect(page.get_by_text("A whole number from 1 to 1800.")).to_be_visible()
     page.get_by_role("spinbutton", name="Time limit").fill(str(SEARCH_S))
     page.get_by_role("spinbutton", name="Variants").fill("2")
+    page.get_by_text("When to stop early").click()
+    page.get_by_role("spinbutton", name="Patience").fill("1800")
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_enabled()
     found = re.search(r"/jobs/([0-9a-f-]{36})", page.url)
     assert found
+    page.get_by_text("What was asked for").click()
+    expect(page.get_by_text("30 min 00 s without improvement")).to_be_visible()
     return found[1]
 
 

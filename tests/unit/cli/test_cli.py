@@ -181,6 +181,13 @@ def test_options_of_a_change_that_cannot_be_meant_exit_2(ctt: Path, options: lis
     assert word in result.stderr
 
 
+@pytest.mark.parametrize(("option", "value"), [("--target-gap", "0.1"), ("--no-improvement", "5")])
+def test_a_repeatable_search_does_not_look_at_gap_or_clock(ctt: Path, option: str, value: str) -> None:
+    result = run("solve", ctt, "--moves", 1000, option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+
+
 def test_an_impossible_problem_exits_3_and_says_why(ctt: Path) -> None:
     edited(ctt, "chemistry curie 1", "chemistry noether 6")
     result = run("solve", ctt, "--time-limit", 2)

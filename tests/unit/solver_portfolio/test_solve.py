@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from schemas.problem.expand import ExpandedProblem, expand
-from schemas.problem.model import Distribution, DistributionType
+from schemas.problem.model import Distribution, DistributionType, TimeOption
 from schemas.referee import judge
 from schemas.timetable import Timetable
-from services.solver import choice
-from services.solver.engine.search import Assignment, Outcome, Stage
-from services.solver.portfolio import Board
+from services.solver import choice, legs
+from services.solver.compile.assignment import to_assignment
+from services.solver.engine.search import Assignment, Limits, Meeting, OnProgress, Outcome, Progress, ShouldStop, Stage
+from services.solver.portfolio import Board, Kernel
 from services.solver.solve import SolveReport, SolveResult, solve_problem
 from tests.unit.engine.grid_problems import a_curriculum_problem
 from tests.unit.solver_portfolio.problems import a_class, a_course, a_problem, hours
@@ -30,6 +31,8 @@ def solve(
     seed: int = 1,
     workers: int = 1,
     target: int = 0,
+    target_gap: float | None = None,
+    no_improvement_s: float | None = None,
     moves: int | None = None,
     start: Timetable | None = None,
     reports: list[SolveReport] | None = None,
@@ -42,6 +45,8 @@ def solve(
         seed=seed,
         workers=workers,
         target=target,
+        target_gap=target_gap,
+        no_improvement_s=no_improvement_s,
         moves=moves,
         start=start,
         on_progress=heard.append,
@@ -168,6 +173,84 @@ def test_a_stop_ends_the_solve_and_keeps_the_best(department: ExpandedProblem) -
     )
     assert reports[-1].share < 0.5, "most of the time was not needed"
     assert len(result.timetable.placements) == len(department.classes)
+
+
+@pytest.fixture
+def no_exact_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves all to the kernels, which prove nothing beyond their own bound."""
+    for size in ("FIRST_SIZE", "PROVE_SIZE", "BESIDE_SIZE", "RESCUE_SIZE", "BOUND_SIZE"):
+        monkeypatch.setattr(choice, size, 0)
+
+
+@pytest.fixture(scope="module")
+def seminar() -> ExpandedProblem:
+    """Every timetable costs 9: every time costs a point, and three classes of one instructor that should be on one day
+    have one hour a day.
+    """
+    times = hours(3, 1)
+    classes = [
+        a_class(name, times, taught_by=["t"]).model_copy(
+            update={"times": [TimeOption(time=t.id, penalty=1) for t in times]}
+        )
+        for name in ("a", "b", "c")
+    ]
+    wish = Distribution(type=DistributionType.SAME_DAYS, classes=["a", "b", "c"], penalty=2)
+    return a_problem([a_course(c.id, c) for c in classes], days=3, slots=1, distributions=[wish])
+
+
+@pytest.mark.usefixtures("no_exact_solver")
+@pytest.mark.parametrize(("gap", "ends_early"), [(0.1, True), (0.08, True), (0.05, False), (None, False)])
+def test_a_gap_that_is_small_enough_ends_the_search(
+    seminar: ExpandedProblem, monkeypatch: pytest.MonkeyPatch, gap: float | None, ends_early: bool
+) -> None:
+    """A search that has found 100 and proven 92, and finds nothing more."""
+    ended_early: list[bool] = []
+
+    def search(
+        limits: Limits, on_progress: OnProgress, stop: ShouldStop, start: Assignment | None, meeting: Meeting | None
+    ) -> Outcome:
+        found = to_assignment(seminar, Timetable(placements=[]))
+        on_progress(Progress(Stage.IMPROVING, 0.5, 0, 100, {}, bound=92, moves=1), lambda: found)
+        until = time.monotonic() + limits.seconds
+        while not stop() and time.monotonic() < until:
+            time.sleep(0.01)
+        ended_early.append(stop())
+        return Outcome(found, 0, 100, {}, {}, "fake", bound=92)
+
+    monkeypatch.setattr(legs, "load_kernel", lambda expanded: Kernel("fake", "it is a test", search))
+    result = solve(seminar, seconds=3.0, target_gap=gap)
+    assert (result.cost, result.bound, result.optimal) == (100, 92, False)
+    assert ended_early == [ends_early]
+
+
+@pytest.mark.usefixtures("no_exact_solver")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_search_that_finds_nothing_better_for_long_enough_ends(seminar: ExpandedProblem, workers: int) -> None:
+    reports: list[SolveReport] = []
+    result = solve(seminar, seconds=600.0, workers=workers, no_improvement_s=1.0, reports=reports)
+    assert (result.hard_violations, result.cost) == (0, 9)
+    assert reports[-1].share < 0.5
+
+
+@pytest.mark.usefixtures("no_exact_solver")
+def test_patience_is_not_lost_while_hard_violations_are_left() -> None:
+    same = Distribution(type=DistributionType.SAME_START, classes=["a", "b"], required=True)
+    other = Distribution(type=DistributionType.DIFFERENT_TIME, classes=["b", "a"], required=True)
+    expanded = a_problem(
+        [a_course(name, a_class(name, hours(2, 2), ["hall"])) for name in ("a", "b")], distributions=[same, other]
+    )
+    reports: list[SolveReport] = []
+    result = solve(expanded, seconds=5.0, no_improvement_s=1.0, reports=reports)
+    assert result.hard_violations == 1
+    searched = [r.share for r in reports if not r.message]
+    assert max(searched) > 0.8, "only the time for the explanation was left"
+
+
+@pytest.mark.usefixtures("no_exact_solver")
+def test_with_a_number_of_moves_neither_gap_nor_patience_is_looked_at(seminar: ExpandedProblem) -> None:
+    plain = solve(seminar, seconds=60.0, moves=300_000)
+    asked = solve(seminar, seconds=60.0, moves=300_000, target_gap=0.9, no_improvement_s=1.0)
+    assert (plain.timetable, plain.moves) == (asked.timetable, asked.moves)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

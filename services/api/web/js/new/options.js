@@ -5,6 +5,7 @@ import { fill, freshId, h } from "../dom.js";
 import { duration, plain, sentence } from "../words.js";
 
 const MINUTE = 60;
+const MOST_COST = 1_000_000_000;
 const LIMITS_OFFERED = [10, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE];
 const WEIGHT_WORDS = {
   time: "Unloved times",
@@ -31,6 +32,15 @@ export function optionFields(limits) {
     numberField(WEIGHT_WORDS[name] ?? sentence(name), "the problem's own", limits.weight, true),
   ]);
   const profiles = (limits.profiles ?? []).map((name) => [name, profileBox(name)]);
+  const ends = [
+    ["target_cost", numberField("Cost", "once one is this good", { min: 0, max: MOST_COST }, true), (cost) => cost],
+    ["target_gap", numberField("Gap", "% of the cost above what is proven", { min: 0, max: 99 }, true), (gap) => gap / 100],
+    [
+      "no_improvement_s",
+      numberField("Patience", "seconds without a better one", { min: 1, max: limits.time_limit_s.max }, true),
+      (seconds) => seconds,
+    ],
+  ];
   const quick = h(
     "div",
     { class: "chips", role: "group", "aria-label": "Usual time limits" },
@@ -48,6 +58,17 @@ export function optionFields(limits) {
     time.node,
     quick,
     h("div", { class: "row-3" }, variants.node, workers.node, seed.node),
+    h(
+      "details",
+      {},
+      h("summary", {}, "When to stop early"),
+      h("p", { class: "hint" }, "Whatever comes first, as soon as a timetable breaks no hard rule. Empty: at the time limit."),
+      h(
+        "div",
+        { class: "row-3" },
+        ends.map(([, field]) => field.node),
+      ),
+    ),
     profiles.length > 0 &&
       h(
         "details",
@@ -86,17 +107,19 @@ export function optionFields(limits) {
       ["workers", workers],
       ["seed", seed],
     ];
-    const all = [...fields.map(([, field]) => field), ...weights.map(([, field]) => field)];
+    const all = [...fields, ...ends, ...weights].map(([, field]) => field);
     const wrong = all.filter((field) => !field.check());
     if (wrong.length) {
       wrong[0].focus();
       return null;
     }
     const given = weights.map(([name, field]) => [name, field.value()]).filter(([, value]) => value !== null);
+    const early = ends.filter(([, field]) => field.value() !== null);
     const ticked = profiles.filter(([, box]) => box.ticked()).map(([name]) => name);
     return {
       ...Object.fromEntries(fields.map(([name, field]) => [name, field.value()])),
       variants: Math.max(variants.value(), ticked.length),
+      ...Object.fromEntries(early.map(([name, field, told]) => [name, told(field.value())])),
       weights: Object.fromEntries(given),
       ...(ticked.length > 0 && { profiles: ticked }),
     };
