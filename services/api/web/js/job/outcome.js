@@ -199,7 +199,7 @@ export function optionsCard(job) {
     ["Asked for", `${moment(job.created_at)} by ${job.requested_by || "an outside producer"}`],
     ["Time limit", `${duration(options.time_limit_s)} for each of ${many(options.variants, "variant")}`],
     given(options.target_cost) && ["Stops at", `a cost of ${count(options.target_cost)}`],
-    given(options.target_gap) && ["Stops at a gap of", `${Math.round(options.target_gap * 1000) / 10} %`],
+    given(options.target_gap) && ["Stops at", `a gap of ${Math.round(options.target_gap * 1000) / 10} %`],
     given(options.no_improvement_s) && ["Stops after", `${duration(options.no_improvement_s)} without improvement`],
     ["Cores", `${options.workers} for each variant`],
     ["Seed", options.seed],
