@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from schemas.problem.expand import expand
@@ -47,8 +45,7 @@ def _run(round_s: float | None, costs: list[int], *, seconds: float = 60.0) -> t
         round_s=round_s,
     )
     (work,) = members.works(Kernel("fake", "", search), Choice(ExactRole.NONE, "", bound=False))
-    stop: Callable[[], bool] = lambda: len(calls) == len(costs)  # noqa: E731
-    work(stop)
+    work(lambda: len(calls) == len(costs))
     return calls, found
 
 
