@@ -39,6 +39,16 @@ class Platform:
         )
         return sum(float(value) for value in found)
 
+    async def until_projected(self, events: int) -> None:
+        """Wait until so many events are projected. Those of several topics come in any order, and each is told of: a
+        snapshot of the last one does not say that nothing more will come.
+        """
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                if await self.projected() >= events:
+                    return
+                await asyncio.sleep(0.01)
+
 
 @pytest.fixture
 async def platform(own_stack: Callable[[], LocalStack], tmp_path: Path) -> AsyncIterator[Platform]:
@@ -86,6 +96,7 @@ async def test_without_redis_the_answer_is_unknown_and_everything_resumes_by_its
     reader = Reader(platform.http, job)
     await platform.publish(job.requested(), job.progress(10))
     await reader.until(progress=10.0)
+    await platform.until_projected(2)
     async with asyncio.timeout(2 * WITHIN_S), reader.stream() as (_, messages):
         assert (await anext(messages)).body["progress"] == 10.0
         await asyncio.to_thread(platform.stack.redis.kill)
