@@ -216,9 +216,10 @@ class Legs:
             self._asked_bound |= choice.bound
         if choice.exact is ExactRole.FIRST and not self._counted:
             self._run(members.exact_first(), clock)
-        self.look()
-        if not (board.finished or self._good_enough) and (board.best is None or not self._should_stop()):
-            self._on_tick(Stage.COMPILING if self.look() is None else None, "loading the search kernel")
+        known = self.look()
+        # A start that is good enough is no find of this leg: something has to bring it in.
+        if board.best is None or not (board.finished or self._good_enough or self._should_stop()):
+            self._on_tick(Stage.COMPILING if known is None else None, "loading the search kernel")
             kernel = load_kernel(problem)
             if self._number == 1:  # later legs find the kernel compiled
                 late = clock.leave_at_least(min(clock.seconds, MIN_SEARCH_SECONDS))

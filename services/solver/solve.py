@@ -118,8 +118,7 @@ def solve_problem(
 
     Both callbacks are called from the calling thread, about ten times a second. With `moves` and one worker the same
     arguments give the same timetable, unless `should_stop` or `seconds` end it early; gap and improvement are not
-    looked at then. Raises `InvalidProblemError` if
-    the problem exceeds what the engine can hold.
+    looked at then. Raises `InvalidProblemError` if the problem exceeds what the engine can hold.
     """
     clock = Clock(seconds)
     reporter = _Reporter(expanded, on_progress)

@@ -182,6 +182,18 @@ def test_a_target_is_met_only_within_the_budget_and_then_ends_the_search(
     assert time.monotonic() - began < 60.0
 
 
+def test_a_published_timetable_that_is_good_enough_as_it_is_ends_the_search_at_once(
+    department: ExpandedProblem, published: Timetable
+) -> None:
+    """It meets the target before anything is searched; the kernel has its say all the same, and ends."""
+    reports: list[SolveReport] = []
+    problem = again(department, published, max_changes=8)
+    result = solve(problem, seconds=600.0, target=1_000_000, reports=reports)
+    assert (result.hard_violations, result.over_budget) == (0, 0)
+    assert len(changed(problem, result)) <= 8
+    assert reports[-1].share < 0.5
+
+
 def test_dearer_changes_are_fewer(department: ExpandedProblem, published: Timetable) -> None:
     free, dear = (KeepWeights(time=w, room=w, section=0) for w in (0, 1_000))
     moved = published.placements[0]
