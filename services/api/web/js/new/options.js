@@ -32,14 +32,12 @@ export function optionFields(limits) {
     numberField(WEIGHT_WORDS[name] ?? sentence(name), "the problem's own", limits.weight, true),
   ]);
   const profiles = (limits.profiles ?? []).map((name) => [name, profileBox(name)]);
+  const longest = limits.time_limit_s.max;
+  // Each with how many of the field's units make one of the server's.
   const ends = [
-    ["target_cost", numberField("Cost", "once one is this good", { min: 0, max: MOST_COST }, true), (cost) => cost],
-    ["target_gap", numberField("Gap", "% of the cost above what is proven", { min: 0, max: 99 }, true), (gap) => gap / 100],
-    [
-      "no_improvement_s",
-      numberField("Patience", "seconds without a better one", { min: 1, max: limits.time_limit_s.max }, true),
-      (seconds) => seconds,
-    ],
+    ["target_cost", numberField("Cost", "once one is this good", { min: 0, max: MOST_COST }, true), 1],
+    ["target_gap", numberField("Gap", "% of the cost above what is proven", { min: 0, max: 99 }, true), 100],
+    ["no_improvement_s", numberField("Patience", "seconds without a better one", { min: 1, max: longest }, true), 1],
   ];
   const quick = h(
     "div",
@@ -62,7 +60,11 @@ export function optionFields(limits) {
       "details",
       {},
       h("summary", {}, "When to stop early"),
-      h("p", { class: "hint" }, "Whatever comes first, as soon as a timetable breaks no hard rule. Empty: at the time limit."),
+      h(
+        "p",
+        { class: "hint" },
+        "Whatever comes first, as soon as a timetable breaks no hard rule. Empty: at the time limit.",
+      ),
       h(
         "div",
         { class: "row-3" },
@@ -119,7 +121,7 @@ export function optionFields(limits) {
     return {
       ...Object.fromEntries(fields.map(([name, field]) => [name, field.value()])),
       variants: Math.max(variants.value(), ticked.length),
-      ...Object.fromEntries(early.map(([name, field, told]) => [name, told(field.value())])),
+      ...Object.fromEntries(early.map(([name, field, units]) => [name, field.value() / units])),
       weights: Object.fromEntries(given),
       ...(ticked.length > 0 && { profiles: ticked }),
     };
