@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from services.solver.engine.budget import Budget
+from services.solver.engine.enrolment.cooling import Cooling, Schedule
 from services.solver.engine.enrolment.counting import Count, count, periods_and_rooms
 from services.solver.engine.enrolment.housing import cheapest_rooms
 from services.solver.engine.enrolment.model import EnrolmentModel
@@ -27,38 +27,6 @@ PROGRESS_SECONDS = 0.12
 MOVES_PER_INSERTION = 50
 # In units of one soft penalty: more than any event's students can save by its absence.
 MAX_PRICE = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How the search places events and cools.
-
-    Temperatures are in units of what an event's students pay together if each pays one soft penalty: a move of an
-    event that everybody attends changes more than one of a seminar's. Prices are in temperatures.
-
-    Until every event has a place, or for `construct` of the budget at most, events are placed whatever the cost. The
-    rest is a geometric cooling from `hottest` (`warm` if the search starts from a timetable) to `coldest`.
-    An event without a place costs at least `price`. `holes` of the events are to be without one at first, none from
-    the share `closed` of the cooling on: after each slice that leaves more, the price rises by `dearer`, after each
-    other it falls by `cheaper`. Without holes the chains of a full timetable reach little: over 8 million moves on one
-    instance of ITC-2007 the cost ended at 1,753 instead of 555.
-    Chains of up to `limit` events are moved (25 instead of 12: cost 0 instead of 1,146 there). `displace_share` of the
-    moves send away what is in the way, `onward_share` of these to another period instead of nowhere; while events are
-    without a place, half of them place one.
-    """
-
-    construct: float = 0.3
-    hottest: float = 0.75
-    warm: float = 0.1
-    coldest: float = 0.03
-    price: float = 2.0
-    dearer: float = 1.25
-    cheaper: float = 0.95
-    holes: float = 0.03
-    closed: float = 0.7
-    limit: int = 25
-    displace_share: float = 0.2
-    onward_share: float = 0.5
 
 
 def search_enrolment(
@@ -81,26 +49,19 @@ def search_enrolment(
     report(budget.share, force=True)
     _construct(state, budget, plan, report, should_stop)
     unit = model.scale * max(1.0, model.enrolments / model.events)
-    began, hottest = budget.share, unit * (plan.hottest if start is None else plan.warm)
-    coldest = unit * plan.coldest
+    cooling = Cooling(plan, unit, budget.share, warm=start is not None)
     target = max(limits.target, model.bound)
     price = 0.0
-
-    def temperature(share: float) -> float:
-        position = (share - began) / (1.0 - began) if began < 1.0 else 1.0
-        return float(hottest * math.pow(coldest / hottest, min(1.0, position)))
-
     while not (budget.used_up or (state.best_unplaced == 0 and state.best_cost <= target) or should_stop()):
         share = budget.share
         moves, share_after = budget.next_slice()
-        at = time.perf_counter()
-        hot = temperature(share)
+        at, accepted_before = time.perf_counter(), state.accepted
+        hot, cold = cooling.temperature(share), cooling.temperature(share_after)
         price = max(price, plan.price * hot)
-        made = state.anneal(
-            moves, hot, temperature(share_after), price, plan.limit, plan.displace_share, plan.onward_share, target
-        )
+        made = state.anneal(moves, hot, cold, price, plan.limit, plan.displace_share, plan.onward_share, target)
         budget.spend(made, time.perf_counter() - at)
-        holes = plan.holes * model.events * max(0.0, 1.0 - (share - began) / (1.0 - began) / plan.closed)
+        cooling.slice_done(share, budget.share, (state.accepted - accepted_before) / max(1, made))
+        holes = plan.holes * model.events * max(0.0, 1.0 - cooling.progress(share) / plan.closed)
         price = min(price * (plan.dearer if state.unplaced > holes else plan.cheaper), MAX_PRICE * model.scale)
         report(budget.share)
     report(budget.share, force=True)

@@ -85,6 +85,11 @@ class EnrolmentState:
         return int(self.totals[kernel.BESTS])
 
     @property
+    def accepted(self) -> int:
+        """How many moves of the annealing were accepted."""
+        return int(self.totals[kernel.ACCEPTED])
+
+    @property
     def moves(self) -> int:
         return int(self.totals[kernel.MOVES])
 
