@@ -62,17 +62,16 @@ class Cooling:
 
     def progress(self, share: float) -> float:
         """How much of the cooling is over, 0..1; nothing before it is known where it begins."""
-        if self._rushing or self._began >= 1.0:
+        if self._rushing:
             return 0.0
-        return min(1.0, (share - self._began) / (1.0 - self._began))
+        return min(1.0, (share - self._began) / (1.0 - self._began)) if self._began < 1.0 else 1.0
 
     def temperature(self, share: float) -> float:
         if self._rushing:
             rush = self._plan.rush * (1.0 - self._began)
             position = min(1.0, (share - self._began) / rush) if rush > 0 else 1.0
             return self._hottest * math.pow(self._rushed / self._hottest, position)
-        position = self.progress(share) if self._began < 1.0 else 1.0
-        return self._hottest * math.pow(self._coldest / self._hottest, position)
+        return self._hottest * math.pow(self._coldest / self._hottest, self.progress(share))
 
     def slice_done(self, began: float, ended: float, accepted: float) -> None:
         """A slice from one share to another is over, in which that share of the moves was accepted."""
