@@ -36,10 +36,10 @@ from services.solver.engine.general.model import CLASH_ALL, CLASH_AT, MATES_AT, 
 from services.solver.engine.general.occupancy import settle_room
 from services.solver.engine.general.random import NOISE, draw
 from services.solver.engine.general.rules import gap_between
-from services.solver.engine.jit import INNER, KERNEL, Array, Float, Int
+from services.solver.engine.jit import INNER, KERNEL, LEAF, Array, Float, Int
 
 
-@njit(**INNER)
+@njit(**LEAF)
 def meet(
     i: int,
     v: int,
