@@ -94,8 +94,13 @@ def test_any_timetable_is_counted_as_the_referee_counts_it(seed: int, faults: in
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=CHECKS)
-@given(seed=st.integers(0, 2**32), temperature=st.sampled_from([0.5, 5.0, 500.0]), price=st.sampled_from([1.0, 50.0]))
-def test_every_move_keeps_all_tables_exact(seed: int, temperature: float, price: float) -> None:
+@given(
+    seed=st.integers(0, 2**32),
+    temperature=st.sampled_from([0.5, 5.0, 500.0]),
+    price=st.sampled_from([1.0, 50.0]),
+    long_share=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_every_move_keeps_all_tables_exact(seed: int, temperature: float, price: float, long_share: float) -> None:
     model = compile_enrolment(_expanded(a_random_problem(seed)))
     state = EnrolmentState(model, seed)
     _assert_tables_exact(model, state)
@@ -107,7 +112,18 @@ def test_every_move_keeps_all_tables_exact(seed: int, temperature: float, price:
     best = (state.unplaced, state.cost)
     accepted = 0
     for _ in range(100):
-        state.anneal(1, temperature, temperature, price, 6, 0.5, 0.5, -1)
+        state.anneal(
+            1,
+            temperature,
+            temperature,
+            price=price,
+            limit=6,
+            short=2,
+            long_share=long_share,
+            displace_share=0.5,
+            onward_share=0.5,
+            target=-1,
+        )
         if state.totals[kernel.ACCEPTED] > accepted:
             accepted = int(state.totals[kernel.ACCEPTED])
             _assert_tables_exact(model, state)

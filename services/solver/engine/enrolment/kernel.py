@@ -157,6 +157,8 @@ def anneal(
     temperature_to: float,
     price: float,
     limit: Int,
+    short: Int,
+    long_share: float,
     displace_share: float,
     onward_share: float,
     target: Int,
@@ -166,6 +168,7 @@ def anneal(
     cooling = temperature_to / temperature_from
     temperature = temperature_from
     displace_below = np.uint64(displace_share * 1048576.0)
+    long_below = np.uint64(long_share * 1048576.0)
     onward_below = np.uint64(onward_share * 1048576.0)
     unplaced, total = totals[UNPLACED], totals[COST]
     best_unplaced, best_total = totals[BEST_UNPLACED], totals[BEST_COST]
@@ -193,13 +196,14 @@ def anneal(
             if in_way == 0:
                 displacing = False
             if not displacing:
-                if in_way >= limit:
+                longest = limit if (bits >> np.uint64(20)) & np.uint64(0xFFFFF) < long_below else short
+                if in_way >= longest:
                     continue
                 delta = own_change(e, a, b, event, pool, time_cost, day_cost, swing, day, sway, in_way)
                 if delta > threshold:
                     continue
                 size, delta = try_chain(
-                    e, a, b, delta, threshold, limit, event, pool, time_cost, conflict, day_cost, swing, period, room,
+                    e, a, b, delta, threshold, longest, event, pool, time_cost, conflict, day_cost, swing, period, room,
                     place, members, count, occupant, clash, day, sway, rows, trial, seen, wanted_by, queue, chain, mark,
                     totals, random,
                 )  # fmt: skip

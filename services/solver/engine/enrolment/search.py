@@ -49,7 +49,7 @@ def search_enrolment(
     report(budget.share, force=True)
     _construct(state, budget, plan, report, should_stop)
     unit = model.scale * max(1.0, model.enrolments / model.events)
-    cooling = Cooling(plan, unit, budget.share, warm=start is not None)
+    cooling = Cooling(plan, unit, budget.share, warm=start is not None, complete=state.unplaced == 0)
     target = max(limits.target, model.bound)
     price = 0.0
     while not (budget.used_up or (state.best_unplaced == 0 and state.best_cost <= target) or should_stop()):
@@ -58,9 +58,21 @@ def search_enrolment(
         at, accepted_before = time.perf_counter(), state.accepted
         hot, cold = cooling.temperature(share), cooling.temperature(share_after)
         price = max(price, plan.price * hot)
-        made = state.anneal(moves, hot, cold, price, plan.limit, plan.displace_share, plan.onward_share, target)
+        long_share = plan.long_share if cooling.loose else 1.0
+        made = state.anneal(
+            moves,
+            hot,
+            cold,
+            price=price,
+            limit=plan.limit,
+            short=plan.short,
+            long_share=long_share,
+            displace_share=plan.displace_share,
+            onward_share=plan.onward_share,
+            target=target,
+        )
         budget.spend(made, time.perf_counter() - at)
-        cooling.slice_done(share, budget.share, (state.accepted - accepted_before) / max(1, made))
+        cooling.slice_done(budget.share, (state.accepted - accepted_before) / max(1, made))
         holes = plan.holes * model.events * max(0.0, 1.0 - cooling.progress(share) / plan.closed)
         price = min(price * (plan.dearer if state.unplaced > holes else plan.cheaper), MAX_PRICE * model.scale)
         report(budget.share)

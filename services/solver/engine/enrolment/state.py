@@ -131,6 +131,8 @@ class EnrolmentState:
         temperature_to: float,
         price: float,
         limit: int,
+        short: int,
+        long_share: float,
         displace_share: float,
         onward_share: float,
         target: int,
@@ -143,8 +145,8 @@ class EnrolmentState:
                 self.period, self.room, self.place, self.members, self.count, self.occupant, self.clash, self.day,
                 self.sway, self._change, self.waiting, self._rows, self._trial, self._seen, self._wanted_by,
                 self._queue, self._chain, self._mark, self.best_period, self.best_room, self.totals, self.random,
-                int(moves), float(temperature_from), float(temperature_to), float(price), int(limit),
-                float(displace_share), float(onward_share), int(target),
+                int(moves), float(temperature_from), float(temperature_to), float(price), int(limit), int(short),
+                float(long_share), float(displace_share), float(onward_share), int(target),
             )
         )  # fmt: skip
 
