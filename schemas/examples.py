@@ -24,6 +24,7 @@ from schemas.events import (
     ProblemFormat,
     ProblemReference,
     Provenance,
+    SearchEnd,
     SolveCompleted,
     SolveOptions,
     SolveProgress,
@@ -233,6 +234,7 @@ def _provenance(seed: int) -> Provenance:
         workers=2,
         method="general-annealing+cp-sat",
         method_reason="Students are to be sectioned; too large for a proof.",
+        search_end=SearchEnd.TIME,
     )
 
 

@@ -21,6 +21,7 @@ import typer
 
 from horarium.commands import change
 from horarium.commands.terminal import EXIT_VIOLATIONS, note, refuse, refuse_findings, say
+from schemas.events import SearchEnd
 from schemas.events.job import MAX_TIME_LIMIT_S, MAX_VARIANTS
 from schemas.variants.profiles import Profile
 
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
     from services.solver.solve import SolveResult
 
 MAX_REASONS = 20
+ENDS = {
+    SearchEnd.TIME: "its time was used up",
+    SearchEnd.MOVES: "its moves were made",
+    SearchEnd.TARGET: "the cost met the target",
+    SearchEnd.GAP: "the cost met the target gap",
+    SearchEnd.PATIENCE: "nothing better was found for as long as it was to wait",
+    SearchEnd.OPTIMAL: "nothing better is possible",
+    SearchEnd.INFEASIBLE: "every timetable has hard violations, which is proven",
+    SearchEnd.STOPPED: "it was stopped",
+}
 
 
 def solve(
@@ -231,6 +242,7 @@ def _print_provenance(result: SolveResult) -> None:
         for relaxation in result.relaxations:
             say(f"  - {relaxation}")
     say(f"Method: {result.method} ({result.method_reason}); {result.moves:,} moves.")
+    say(f"The search ended because {ENDS[result.search_end]}.")
 
 
 @contextmanager

@@ -85,6 +85,22 @@ class UsedWeights(_Part):
     student: int
 
 
+class SearchEnd(StrEnum):
+    """What ended a search. `gap`, `patience` and `target`: what the request asked for under these names (`patience` is
+    `no_improvement_s`). `optimal`: nothing better is possible. `infeasible`: it is proven that every timetable has
+    hard violations. `stopped`: somebody, or the limit of a job's time, stopped it.
+    """
+
+    TIME = "time"
+    MOVES = "moves"
+    TARGET = "target"
+    GAP = "gap"
+    PATIENCE = "patience"
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    STOPPED = "stopped"
+
+
 class Provenance(_Part):
     """What a result was made with, enough to make it again: versions, input, seed, and the method that was chosen."""
 
@@ -97,6 +113,7 @@ class Provenance(_Part):
         description="grid-annealing, enrolment-annealing, general-annealing, cp-sat, or several of them joined by '+'."
     )
     method_reason: str = Field(default="", description="Why this method was chosen, for people to read.")
+    search_end: SearchEnd | None = Field(default=None, description="What ended the search; not known of older results.")
     profile: str | None = Field(default=None, description="Whom the variant is good for first, if that was asked for.")
     weights: UsedWeights | None = None
     factors: dict[str, int] = Field(

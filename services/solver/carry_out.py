@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from schemas.change.baseline import Baseline
 from schemas.change.difference import difference
 from schemas.change.report import Changes, report_changes
-from schemas.events import Provenance, UsedWeights, VariantResult
+from schemas.events import Provenance, SearchEnd, UsedWeights, VariantResult
 from schemas.problem.expand import ExpandedProblem
 from schemas.problem.findings import InvalidProblemError
 from schemas.problem.model import Problem
@@ -127,6 +127,7 @@ def _search(
             "ortools_version": result.ortools_version,
             "method": result.method,
             "method_reason": result.method_reason,
+            "search_end": result.search_end,
         },
     )
 
@@ -157,6 +158,7 @@ def _judge_only(service: Service, order: Order, contents: Contents, loaded: Load
             "ortools_version": version("ortools"),
             "method": "checkpoint",
             "method_reason": "the search ended early; its last saved timetable was kept",
+            "search_end": SearchEnd.STOPPED,
         },
     )
 

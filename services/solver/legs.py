@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from schemas.events import SearchEnd
 from schemas.problem.expand import ExpandedProblem
 from services.solver.change.base import Base
 from services.solver.change.budget import BudgetPlan
@@ -82,7 +83,7 @@ class Legs:
         self._should_stop = should_stop
         self._on_tick = on_tick
         self._teller = Teller(asked, base)
-        # With a budget the costs of a leg are not those that the target is meant for: see `_good_enough`.
+        # With a budget the costs of a leg are not those that the target is meant for: see `_enough`.
         limited = base is not None and base.baseline.max_changes is not None
         self._leg_target = 0 if limited else wanted.target
         self._board = Board(self._leg_target)
@@ -93,6 +94,7 @@ class Legs:
         self._moves = 0
         self._given_out, self._leg_share = 0.0, 1.0
         self._improved_at = time.monotonic()
+        self._cut: SearchEnd | None = None  # what ended the present leg before its time
         self._number = 0
 
     # -- how it stands ------------------------------------------------------------------------------------------------
@@ -133,21 +135,36 @@ class Legs:
         return self._members is not None and self._members.proving
 
     @property
-    def _good_enough(self) -> bool:
-        """The best find meets target or gap by the measures that were asked for, within the budget; or it has been the
-        best for as long as anybody would wait.
+    def _enough(self) -> SearchEnd | None:
+        """Why no more is wanted: the best find meets target or gap by the measures that were asked for, within the
+        budget; or it has been the best for as long as anybody would wait. None if it is to go on.
         """
         best, wanted = self.best, self._wanted
         if best is None or best.rank[:2] != (0, 0):
-            return False
-        if best.cost <= wanted.target:
-            return True
-        if wanted.moves is not None:  # a search by moves does not hang on when something is seen
-            return False
+            return None
         bound, gap, patience = self.bound, wanted.target_gap, wanted.no_improvement_s
+        if bound is not None and best.cost == bound:
+            return SearchEnd.OPTIMAL
+        if best.cost <= wanted.target:
+            return SearchEnd.TARGET
+        if wanted.moves is not None:  # a search by moves does not hang on when something is seen
+            return None
         if gap is not None and bound is not None and best.cost - bound <= gap * best.cost:
-            return True
-        return patience is not None and time.monotonic() - self._improved_at >= patience
+            return SearchEnd.GAP
+        waited = patience is not None and time.monotonic() - self._improved_at >= patience
+        return SearchEnd.PATIENCE if waited else None
+
+    @property
+    def search_end(self) -> SearchEnd:
+        """What ended the search; to be asked afterwards."""
+        enough = self._enough
+        if enough is not None and enough is not SearchEnd.PATIENCE:
+            return enough
+        if self._cut is not None:
+            return self._cut
+        if self._should_stop():
+            return SearchEnd.STOPPED
+        return SearchEnd.TIME if self._wanted.moves is None or self.share < 1 else SearchEnd.MOVES
 
     # -- running ------------------------------------------------------------------------------------------------------
 
@@ -178,7 +195,7 @@ class Legs:
             here = self.best.assignment if self.best is not None else start
             found = self._search(problem, here, share=leg.share, last=leg.last)
             plan.tell(found, self.best)
-            if self._good_enough or (leg.faithful and self._board.finished and not found.over_budget):
+            if self._enough or (leg.faithful and self._board.finished and not found.over_budget):
                 return
             proven = leg.free is None and self._board.infeasible_since is not None
             if first and found.over_budget and not proven and limit is not None and not self._should_stop():
@@ -218,7 +235,7 @@ class Legs:
             self._run(members.exact_first(), clock)
         known = self.look()
         # A start that is good enough is no find of this leg: something has to bring it in.
-        if board.best is None or not (board.finished or self._good_enough or self._should_stop()):
+        if board.best is None or not (board.finished or self._enough or self._should_stop()):
             self._on_tick(Stage.COMPILING if known is None else None, "loading the search kernel")
             kernel = load_kernel(problem)
             if self._number == 1:  # later legs find the kernel compiled
@@ -273,10 +290,14 @@ class Legs:
         after_proof = max(AFTER_PROOF_SECONDS, AFTER_PROOF_SHARE * clock.seconds)
         board = self._board
 
+        self._cut = None
+
         def finished() -> bool:
             since = board.infeasible_since
-            if self._wanted.moves is None and self._good_enough:
-                return True
-            return board.finished or (since is not None and time.monotonic() - max(since, began) > after_proof)
+            if self._wanted.moves is None:
+                self._cut = self._enough
+            if self._cut is None and since is not None and time.monotonic() - max(since, began) > after_proof:
+                self._cut = SearchEnd.INFEASIBLE
+            return board.finished or self._cut is not None
 
         run_together(works, on_tick=lambda: self._on_tick(None, ""), should_stop=self._should_stop, finished=finished)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from schemas.events import SearchEnd
 from schemas.problem.expand import ExpandedProblem
 from schemas.timetable import Timetable
 from services.solver.change.base import Base
@@ -59,7 +60,7 @@ class SolveResult:
 
     `reasons` are sentences: why there is no timetable without violations if `proven_infeasible`, else what seems to
     stand in the way; `relaxations` say what would help. `method` names what ran, joined by "+"; `method_reason` says
-    why, for people.
+    why, for people; `search_end` says what ended it.
 
     With a baseline: `forced` classes cannot stay where it has them, whatever else is done, and `over_budget` classes
     have changed beyond the number allowed; `budget_impossible` if it is proven that some must.
@@ -77,6 +78,7 @@ class SolveResult:
     relaxations: list[str]
     method: str
     method_reason: str
+    search_end: SearchEnd
     moves: int
     engine_version: str
     ortools_version: str
@@ -143,6 +145,8 @@ def solve_problem(
     best = legs.best
     if best is None:
         raise RuntimeError("no leg returned a timetable")
+    # Before the explanation, in whose time somebody may stop the job.
+    search_end = legs.search_end
     reasons, infeasible = counted, legs.infeasible
     if best.hard_violations and not counted and moves is None and not should_stop():
         reporter.tick(None, "explaining the hard violations that are left")
@@ -180,6 +184,7 @@ def solve_problem(
         relaxations=helpful,
         method="+".join(legs.methods),
         method_reason=legs.reason,
+        search_end=search_end,
         moves=legs.moves,
         engine_version=version("horarium"),
         ortools_version=version("ortools"),

@@ -108,6 +108,7 @@ def test_a_search_that_finds_nothing_better_ends_long_before_its_time(system: Sy
     assert ended["status"] == "completed"
     assert ended["variants"][0]["score"]["hard_violations"] == 0
     assert ended["options"]["no_improvement_s"] == 2
+    assert ended["variants"][0]["provenance"]["search_end"] == "patience"
 
 
 def test_a_published_timetable_is_changed_little(system: System) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from schemas.events import SearchEnd
 from schemas.problem.expand import ExpandedProblem, expand
 from schemas.problem.model import Distribution, DistributionType, TimeOption
 from schemas.referee import judge
@@ -71,6 +72,7 @@ def test_a_tiny_problem_is_solved_to_proven_optimality_by_cp_sat_alone() -> None
     result = solve(a_tiny_problem())
     assert (result.method, result.hard_violations, result.cost, result.bound) == ("cp-sat", 0, 6, 6)
     assert result.optimal
+    assert result.search_end is SearchEnd.OPTIMAL
     assert "few enough for CP-SAT" in result.method_reason
 
 
@@ -172,6 +174,7 @@ def test_a_stop_ends_the_solve_and_keeps_the_best(department: ExpandedProblem) -
         department, seconds=600.0, reports=reports, should_stop=lambda: any(r.cost is not None for r in reports)
     )
     assert reports[-1].share < 0.5, "most of the time was not needed"
+    assert result.search_end is SearchEnd.STOPPED
     assert len(result.timetable.placements) == len(department.classes)
 
 
@@ -221,6 +224,7 @@ def test_a_gap_that_is_small_enough_ends_the_search(
     result = solve(seminar, seconds=3.0, target_gap=gap)
     assert (result.cost, result.bound, result.optimal) == (100, 92, False)
     assert ended_early == [ends_early]
+    assert result.search_end is (SearchEnd.GAP if ends_early else SearchEnd.TIME)
 
 
 @pytest.mark.usefixtures("no_exact_solver")
@@ -230,6 +234,7 @@ def test_a_search_that_finds_nothing_better_for_long_enough_ends(seminar: Expand
     result = solve(seminar, seconds=600.0, workers=workers, no_improvement_s=1.0, reports=reports)
     assert (result.hard_violations, result.cost) == (0, 9)
     assert reports[-1].share < 0.5
+    assert result.search_end is SearchEnd.PATIENCE
 
 
 @pytest.mark.usefixtures("no_exact_solver")
@@ -251,6 +256,7 @@ def test_with_a_number_of_moves_neither_gap_nor_patience_is_looked_at(seminar: E
     plain = solve(seminar, seconds=60.0, moves=300_000)
     asked = solve(seminar, seconds=60.0, moves=300_000, target_gap=0.9, no_improvement_s=1.0)
     assert (plain.timetable, plain.moves) == (asked.timetable, asked.moves)
+    assert (plain.search_end, asked.search_end) == (SearchEnd.MOVES, SearchEnd.MOVES)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -292,3 +298,17 @@ def test_what_cannot_fit_is_said_before_the_search() -> None:
     assert "noether" in result.reasons[0]
     assert result.relaxations == ["If class 'c0' may be at Mon 00:05-00:10, no hard violation is left."]
     assert any("noether" in report.message for report in reports)
+
+
+@pytest.mark.usefixtures("no_exact_solver")
+def test_a_target_ends_the_search_and_the_result_says_so(seminar: ExpandedProblem) -> None:
+    result = solve(seminar, seconds=600.0, target=50)
+    assert (result.hard_violations, result.search_end) == (0, SearchEnd.TARGET)
+
+
+def test_a_search_cut_short_by_a_proof_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(legs, "AFTER_PROOF_SECONDS", 0.5)
+    monkeypatch.setattr(legs, "AFTER_PROOF_SHARE", 0.0)
+    crowd = [a_course(f"c{n}", a_class(f"c{n}", ["0-0"], taught_by=["noether"])) for n in range(2)]
+    result = solve(a_problem(crowd), seconds=600.0)
+    assert (result.hard_violations, result.search_end) == (1, SearchEnd.INFEASIBLE)

@@ -6,6 +6,15 @@ import { icon } from "../icons.js";
 import { link } from "../router.js";
 import { count, duration, many, moment, plain, scoreWords, taken } from "../words.js";
 
+/** What ended a search before its time; nothing where it had all of it. */
+const SEARCH_ENDS = {
+  target: "met the target cost",
+  gap: "met the target gap",
+  patience: "ended as nothing better came",
+  infeasible: "cut short by the proof",
+  stopped: "stopped",
+};
+
 /** A headed list, or nothing if there is nothing to say. */
 function sentences(heading, list, lines) {
   return (
@@ -158,7 +167,14 @@ export function resultsCard(job) {
           h(
             "span",
             { class: "hint" },
-            `${variant.provenance.method} · seed ${variant.provenance.seed} · ${duration(variant.elapsed_s)}`,
+            [
+              variant.provenance.method,
+              `seed ${variant.provenance.seed}`,
+              duration(variant.elapsed_s),
+              SEARCH_ENDS[variant.provenance.search_end],
+            ]
+              .filter(Boolean)
+              .join(" · "),
           ),
         ),
       ),
