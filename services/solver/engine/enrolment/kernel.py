@@ -163,7 +163,10 @@ def anneal(
     onward_share: float,
     target: Int,
 ) -> Int:
-    """Make `moves` annealing moves, cooling geometrically; returns how many were made."""
+    """Make `moves` annealing moves, cooling geometrically; returns how many were made.
+
+    `long_share` of the chains may have up to `limit` events, the others up to `short`.
+    """
     events = len(period)
     cooling = temperature_to / temperature_from
     temperature = temperature_from

@@ -137,7 +137,7 @@ class EnrolmentState:
         onward_share: float,
         target: int,
     ) -> int:
-        """Make `moves` moves (fewer only if the target is met); returns how many."""
+        """Make `moves` moves (fewer only if the target is met), see `kernel.anneal`; returns how many."""
         m = self.model
         return int(
             kernel.anneal(
