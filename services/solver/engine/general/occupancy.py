@@ -45,12 +45,15 @@ def settle_room(i: int, times: Array, gaps: Array, par: Array, time: Array, st: 
         return
     st[i, SEEN_ROOM] = r
     if is_tabled(par, busy):
+        # A look at a gap is cheap; a write is a cache line of its own, and few times overlap.
         if r0 < par[PAR_NO_ROOM]:
             for v in range(busy.shape[0]):
-                busy[v, r0] -= np.int16(gap_between(was, v, times, gaps) < 0)
+                if gap_between(was, v, times, gaps) < 0:
+                    busy[v, r0] -= np.int16(1)
         if r < par[PAR_NO_ROOM]:
             for v in range(busy.shape[0]):
-                busy[v, r] += np.int16(gap_between(now, v, times, gaps) < 0)
+                if gap_between(now, v, times, gaps) < 0:
+                    busy[v, r] += np.int16(1)
 
 
 @njit(**LEAF)
