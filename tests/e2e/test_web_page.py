@@ -104,6 +104,7 @@ def test_from_sign_in_to_export(site: Site) -> None:
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("dialog").get_by_role("button", name="Stop and keep the best").click()
         expect(page.get_by_role("heading", name="Stopped on request")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"general-annealing · seed \d+ · .* · stopped$")).first).to_be_visible()
         assert site.system.client.job(job_id)["status"] == "stopped"
         page.get_by_role("link", name="Timetable", exact=True).click()
         _the_week_is_read(page, site.problem)
