@@ -18,10 +18,12 @@ class Schedule:
 
     Until every event has a place, or for `construct` of the budget at most, events are placed whatever the cost. The
     rest is a geometric cooling to `coldest`, from `hottest` on. The timetable is *loose* if it is complete and more
-    than `lively` of the moves are accepted at `hottest`: events have few students and few rules. There heat settles
-    nothing, and a move takes twenty times as long as at the end; so it cools to `rushed` within the share `rush` of
-    what is left, and slowly from there on. Where rules leave events few periods, `rushed` is too cold ever to fill the
-    timetable again. A search that starts from a timetable begins at `warm`.
+    than `lively` of the moves are accepted at `hottest` once that no longer falls from slice to slice by more than to
+    the share `steady`: events have few students and few rules. There heat settles nothing, and a move takes twenty
+    times as long as at the end; so it cools to `rushed` within the share `rush` of what is left, and slowly from there
+    on. Where rules leave events few periods, up to a fifth is accepted at first, then next to nothing, and `rushed` is
+    too cold ever to fill the timetable again: it is not loose, nor is what is undecided after the share `undecided` of
+    what is left. A search that starts from a timetable begins at `warm`.
 
     An event without a place costs at least `price`. `holes` of the events are to be without one at first, none from
     the share `closed` of the cooling on: after each slice that leaves more, the price rises by `dearer`, after each
@@ -35,7 +37,9 @@ class Schedule:
 
     construct: float = 0.3
     hottest: float = 0.75
-    lively: float = 0.08
+    lively: float = 0.25
+    steady: float = 0.8
+    undecided: float = 0.1
     rush: float = 0.04
     rushed: float = 0.1
     warm: float = 0.1
@@ -55,8 +59,8 @@ class Schedule:
 class Cooling:
     """The temperature at any share of the budget, from the share `began` on; `unit` is the schedule's unit.
 
-    `warm`: the search starts from somebody's timetable; `complete`: every event has a place. `loose` is known from the
-    first slice on.
+    `warm`: the search starts from somebody's timetable; `complete`: every event has a place. `loose` is known
+    after a few slices.
     """
 
     def __init__(self, plan: Schedule, unit: float, began: float, *, warm: bool, complete: bool) -> None:
@@ -65,13 +69,16 @@ class Cooling:
         self._hottest = unit * (plan.warm if warm else plan.hottest)
         self._rushed = unit * plan.rushed
         self._coldest = unit * plan.coldest
-        self._undecided = complete and not warm
+        self._accepted_before = math.inf
+        self._decides_by: float | None = None
+        if complete and not warm:
+            self._decides_by = began + plan.undecided * (1.0 - began)
         self._rush_ends: float | None = None
         self.loose = False
 
     def progress(self, share: float) -> float:
         """How much of the slow cooling is over, 0..1; nothing before it is known where it begins."""
-        if self._undecided or self._rush_ends is not None:
+        if self._decides_by is not None or self._rush_ends is not None:
             return 0.0
         return min(1.0, (share - self._began) / (1.0 - self._began)) if self._began < 1.0 else 1.0
 
@@ -84,10 +91,12 @@ class Cooling:
 
     def slice_done(self, ended: float, accepted: float) -> None:
         """A slice that ended at this share of the budget is over, in which that share of the moves was accepted."""
-        if self._undecided:
-            self._undecided = False
-            self.loose = accepted > self._plan.lively
-            self._began = ended
+        if self._decides_by is not None:
+            lively = accepted > self._plan.lively
+            self.loose = lively and accepted >= self._plan.steady * self._accepted_before
+            self._accepted_before = accepted
+            if self.loose or not lively or ended >= self._decides_by:
+                self._decides_by, self._began = None, ended
             if self.loose:
                 self._rush_ends = ended + self._plan.rush * (1.0 - ended)
         elif self._rush_ends is not None and ended >= self._rush_ends:
