@@ -100,5 +100,4 @@ class Cooling:
             if self.loose:
                 self._rush_ends = ended + self._plan.rush * (1.0 - ended)
         elif self._rush_ends is not None and ended >= self._rush_ends:
-            self._hottest = self.temperature(ended)
-            self._rush_ends, self._began = None, ended
+            self._rush_ends, self._began, self._hottest = None, ended, self._rushed
