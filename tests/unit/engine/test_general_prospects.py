@@ -14,6 +14,8 @@ from schemas.problem.expand import expand
 from schemas.problem.model import Class, Config, Course, Problem, Room, RoomOption, Subpart, Time, TimeOption
 from services.solver.compile.general import compile_general
 from services.solver.engine.general.layout import (
+    LIST_AT,
+    LIST_COLUMNS,
     MATES_LEN,
     PAR_HARD,
     PAR_PROSPECTS,
@@ -21,7 +23,6 @@ from services.solver.engine.general.layout import (
     PROSPECT_HARD,
     PROSPECT_SOFT,
     PROSPECT_TIME,
-    PROSPECTS_AT,
     ROOM,
 )
 from services.solver.engine.general.model import (
@@ -58,7 +59,8 @@ def _counted(model: GeneralModel, state: State) -> np.ndarray:
         ]
         mates = state.mates[row[MATES_AT] : row[MATES_AT] + state.st[i, MATES_LEN]]
         met += [(PROSPECT_SOFT, j, n * model.student_weight) for j, n in mates]
-        for k in range(state.st[i, PROSPECTS_AT], state.st[i, PROSPECTS_AT] + row[TIMES_LEN]):
+        first = state.lists[LIST_COLUMNS * i + LIST_AT]
+        for k in range(first, first + row[TIMES_LEN]):
             for what, j, amount in met:
                 table[what, k] += amount * (model.gaps[table[PROSPECT_TIME, k], state.time[j]] < 0)
     return table
@@ -191,21 +193,39 @@ def test_too_many_rooms_and_times_for_the_table_do_without_it(monkeypatch: pytes
     assert (state.prospects == _counted(model, state)).all()
 
 
-def test_too_many_times_to_tell_beforehand_which_overlap_give_the_same_timetable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_however_overlaps_are_told_it_is_the_same_timetable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rows of bytes, as places in the list, or, where there are too many times for either, by looking at gaps."""
     model = compile_general(expand(a_general_problem(6)))
 
-    def annealed() -> State:
+    def annealed(dense: float, looks: int) -> State:
+        monkeypatch.setattr("services.solver.engine.general.overlaps.DENSE", dense)
+        monkeypatch.setattr("services.solver.engine.general.overlaps.MAX_LOOKS", looks)
         state = State(model, 1)
         state.load(None, 300)
         state.anneal(3_000, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.9)
+        assert (state.prospects == _counted(model, state)).all()
         return state
 
-    told = annealed()
-    monkeypatch.setattr("services.solver.engine.general.state.MAX_HITS", 0)
-    looked_at = annealed()
-    assert told.hits.size > 0
-    assert looked_at.hits.size == 0
-    assert (told.prospects == looked_at.prospects).all()
-    assert (told.time == looked_at.time).all()
+    rows, places, gaps = annealed(0.0, 10**9), annealed(math.inf, 10**9), annealed(0.0, 0)
+    heads = LIST_COLUMNS * model.n_classes
+    assert rows.overlaps.size > 0
+    assert rows.lists.size == heads
+    assert places.overlaps.size == 0
+    assert places.lists.size > heads
+    assert gaps.overlaps.size == 0
+    assert gaps.lists.size == heads
+    for other in (places, gaps):
+        assert (rows.time == other.time).all()
+        assert (rows.st[:, ROOM] == other.st[:, ROOM]).all()
+        assert (rows.slots == other.slots).all()
+
+
+@pytest.mark.parametrize("dense", [0.0, math.inf])
+def test_both_ways_to_tell_overlaps_stay_exact(monkeypatch: pytest.MonkeyPatch, dense: float) -> None:
+    monkeypatch.setattr("services.solver.engine.general.overlaps.DENSE", dense)
+    for seed in range(6):
+        model = compile_general(expand(a_general_problem(seed)))
+        state = State(model, seed)
+        state.load(None, 300)
+        state.anneal(1_500, 30.0, 5.0, 0.3, 0.2, 0.3, bath_share=0.5)
+        assert (state.prospects == _counted(model, state)).all()

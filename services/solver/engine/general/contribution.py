@@ -51,7 +51,7 @@ from services.solver.engine.general.model import (
     SOFT_AT,
 )
 from services.solver.engine.general.rules import gap_between, pair_violated, set_measure, soft_cost
-from services.solver.engine.jit import INNER, LEAF, Array, Int
+from services.solver.engine.jit import INNER, LEAF, Array, Index, Int
 
 
 @njit(**INNER)
@@ -117,7 +117,7 @@ def evaluate(
     """
     soft_on = par[PAR_SOFT_ON]
     base = par[PAR_BASE] + own[i, OWN_EXTRA]
-    p = rooms[r, ROOM_PLACE]
+    p = Index(rooms[r, ROOM_PLACE])
     hard = 0
     weight = 0
     soft = penalty
@@ -129,17 +129,17 @@ def evaluate(
     if r < par[PAR_NO_ROOM]:
         j = rooms[r, ROOM_HEAD]
         while j >= 0:
-            if j != i and gap_between(u, time[j], times, gaps) < 0:
+            if j != i and gap_between(u, time[Index(j)], times, gaps) < 0:
                 hard += 1
                 weight += base + own[j, OWN_EXTRA]
-            j = st[j, NEXT]
+            j = st[Index(j), NEXT]
     if weight + soft * soft_on > bound:
         return hard, weight, soft
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
-        j = pool[m] >> 1
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (pool[m] & 1):
+    for m in range(Index(classes[i, CLASH_AT]), Index(classes[i, CLASH_ALL])):
+        peer = Index(pool[m] >> 1)
+        if gap_between(u, time[peer], times, gaps) < travel[p, Index(place[peer])] * (pool[m] & 1):
             hard += 1
-            weight += base + own[j, OWN_EXTRA]
+            weight += base + own[peer, OWN_EXTRA]
     if weight + soft * soft_on > bound:
         return hard, weight, soft
     for m in range(classes[i, RULES_AT], classes[i, RULES_END]):
@@ -157,17 +157,17 @@ def evaluate(
             return hard, weight, soft
     if soft_on == 0:
         return hard, weight, soft
-    for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
-        j = soft_peers[m] >> 1
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (soft_peers[m] & 1):
+    for m in range(Index(classes[i, SOFT_AT]), Index(classes[i, SOFT_ALL])):
+        peer = Index(soft_peers[m] >> 1)
+        if gap_between(u, time[peer], times, gaps) < travel[p, Index(place[peer])] * (soft_peers[m] & 1):
             soft += soft_weights[m]
     student = par[PAR_STUDENT]
     if student == 0:
         return hard, weight, soft
     first = classes[i, MATES_AT]
-    for m in range(first, first + st[i, MATES_LEN]):
-        j = mates[m, 0]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
+    for m in range(Index(first), Index(first + st[i, MATES_LEN])):
+        peer = Index(mates[m, 0])
+        if gap_between(u, time[peer], times, gaps) < travel[p, Index(place[peer])]:
             soft += mates[m, 1] * student
             if weight + soft > bound:
                 return hard, weight, soft
@@ -217,13 +217,13 @@ def room_conflicts(
     if r < par[PAR_NO_ROOM]:
         j = rooms[r, ROOM_HEAD]
         while j >= 0:
-            if gap_between(u, time[j], times, gaps) < 0:
+            if gap_between(u, time[Index(j)], times, gaps) < 0:
                 w = par[PAR_BASE] + own[i, OWN_EXTRA] + own[j, OWN_EXTRA]
                 own[j, OWN_HARD] += sign
                 own[j, OWN_WEIGHT] += sign * w
                 hard += sign
                 weight += sign * w
-            j = st[j, NEXT]
+            j = st[Index(j), NEXT]
     return hard, weight
 
 
@@ -330,7 +330,7 @@ def relocate(
     Every contribution that changes is brought up to date, so nothing has to be evaluated again afterwards.
     """
     u0, r0 = time[i], st[i, ROOM]
-    p0, p = place[i], rooms[r, ROOM_PLACE]
+    p0, p = Index(place[i]), Index(rooms[r, ROOM_PLACE])
     soft = time_penalty + room_penalty - own[i, OWN_TIME] - own[i, OWN_ROOM]
     base = par[PAR_BASE] + own[i, OWN_EXTRA]
     unlink(i, rooms, st)
@@ -344,9 +344,9 @@ def relocate(
     if rooms[r, ROOM_BLOCKED] >= 0 and blocked[rooms[r, ROOM_BLOCKED], u] != 0:
         hard += 1
         weight += base
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
-        j, walk = pool[m] >> 1, pool[m] & 1
-        v, q = time[j], place[j]
+    for m in range(Index(classes[i, CLASH_AT]), Index(classes[i, CLASH_ALL])):
+        j, walk = Index(pool[m] >> 1), pool[m] & 1
+        v, q = time[j], Index(place[j])
         was = gap_between(u0, v, times, gaps) < travel[p0, q] * walk
         now = gap_between(u, v, times, gaps) < travel[p, q] * walk
         if was != now:
@@ -363,9 +363,9 @@ def relocate(
         hard += dh
         weight += dw
         soft += ds
-    for m in range(classes[i, SOFT_AT], classes[i, SOFT_ALL]):
-        j, walk = soft_peers[m] >> 1, soft_peers[m] & 1
-        v, q = time[j], place[j]
+    for m in range(Index(classes[i, SOFT_AT]), Index(classes[i, SOFT_ALL])):
+        j, walk = Index(soft_peers[m] >> 1), soft_peers[m] & 1
+        v, q = time[j], Index(place[j])
         was = gap_between(u0, v, times, gaps) < travel[p0, q] * walk
         now = gap_between(u, v, times, gaps) < travel[p, q] * walk
         if was != now:
@@ -373,9 +373,9 @@ def relocate(
             own[j, OWN_SOFT] += cost
             soft += cost
     first = classes[i, MATES_AT]
-    for m in range(first, first + st[i, MATES_LEN]):
-        j = mates[m, 0]
-        v, q = time[j], place[j]
+    for m in range(Index(first), Index(first + st[i, MATES_LEN])):
+        j = Index(mates[m, 0])
+        v, q = time[j], Index(place[j])
         was = gap_between(u0, v, times, gaps) < travel[p0, q]
         now = gap_between(u, v, times, gaps) < travel[p, q]
         if was != now:

@@ -106,7 +106,8 @@ def move_class(
     work: Array,
     log: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
     busy: Array,
     noise: Array,
     rng: Array,
@@ -192,7 +193,7 @@ def move_class(
             for k in range(steps):
                 settle(
                     np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
-                    prospects, hits, busy,
+                    prospects, lists, overlaps, busy,
                 )  # fmt: skip
             return True
         if steps > depth:
@@ -262,7 +263,8 @@ def anneal(
     swap: Array,
     undo: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
     busy: Array,
     noise: Array,
     best_time: Array,
@@ -294,7 +296,7 @@ def anneal(
                 moved = move_student(
                     q, np.int64(-1), threshold, times, gaps, travel, classes, pool, par, time, place, st, own, mates,
                     courses, course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick,
-                    swap, undo, prospects, hits, rng,
+                    swap, undo, prospects, lists, overlaps, rng,
                 )  # fmt: skip
                 if moved or chosen[q] >= 0:
                     break
@@ -313,7 +315,8 @@ def anneal(
             if classes[i, TIES_AT] < classes[i, TIES_ALL] and classes[i, TIMES_LEN] > 1 and unit(rng) < JOINT_SHARE:
                 move_tied(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
-                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, hits, busy, rng,
+                    rules, par, rooms, time, place, st, own, con, mates, work, log, prospects, lists, overlaps,
+                    busy, rng,
                 )  # fmt: skip
             elif (
                 par[PAR_SOFT_ON] == 1
@@ -325,8 +328,8 @@ def anneal(
                 move_with_students(
                     i, threshold, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights,
                     rules, par, rooms, time, place, st, own, con, mates, work, courses, course_requests, requests,
-                    configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, hits, busy,
-                    rng,
+                    configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo, prospects, lists,
+                    overlaps, busy, rng,
                 )  # fmt: skip
             else:
                 depth = 0
@@ -338,7 +341,7 @@ def anneal(
                 if depth == 0 and unit(rng) <= bath_share:
                     if classes[i, TIMES_LEN] > 1:
                         at_time, expected = likely_time(
-                            i, temperature, classes, pool, par, st, own, prospects, noise, rng
+                            i, temperature, classes, pool, par, st, own, prospects, lists, noise, rng
                         )
                     if at_time < 0:
                         if classes[i, ROOMS_LEN] < 2 or not is_tabled(par, busy) or unit(rng) > ROOM_SHARE:
@@ -363,7 +366,7 @@ def anneal(
                 move_class(
                     i, at_time, at_room, threshold + expected, temperature, depth, times, gaps, travel, blocked,
                     classes, pool, soft_peers, soft_weights, rules, par, rooms, time, place, st, own, con, mates, work,
-                    log, prospects, hits, busy, noise, rng,
+                    log, prospects, lists, overlaps, busy, noise, rng,
                 )  # fmt: skip
         # Copying is dear and new bests come in bursts, so it is done now and then, and at the first feasible timetable.
         if step % par[PAR_CHECK] != 0 and step < n - 1 and (par[PAR_HARD] > 0 or par[PAR_BEST_HARD] == 0):

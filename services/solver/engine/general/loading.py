@@ -181,7 +181,8 @@ def first_fit(
     swap: Array,
     undo: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
     rng: Array,
 ) -> None:
     """Give every request without classes the first seats that are found, in random places of its course."""
@@ -196,5 +197,5 @@ def first_fit(
             move_student(
                 q, np.int64(-1), -math.inf, times, gaps, travel, classes, pool, par, time, place, st, own, mates,
                 courses, course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick,
-                swap, undo, prospects, hits, rng,
+                swap, undo, prospects, lists, overlaps, rng,
             )  # fmt: skip

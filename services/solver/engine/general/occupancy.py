@@ -27,7 +27,7 @@ from services.solver.engine.general.layout import (
 from services.solver.engine.general.model import ROOMS_AT, ROOMS_LEN
 from services.solver.engine.general.random import NOISE, draw
 from services.solver.engine.general.rules import gap_between
-from services.solver.engine.jit import INNER, KERNEL, LEAF, Array, Bool, Float, Int
+from services.solver.engine.jit import INNER, KERNEL, LEAF, Array, Bool, Float, Index, Int
 
 
 @njit(**INNER)
@@ -47,21 +47,21 @@ def settle_room(i: int, times: Array, gaps: Array, par: Array, time: Array, st: 
     if is_tabled(par, busy):
         # A look at a gap is cheap; a write is a cache line of its own, and few times overlap.
         if r0 < par[PAR_NO_ROOM]:
-            for v in range(busy.shape[0]):
+            for v in range(Index(busy.shape[0])):
                 if gap_between(was, v, times, gaps) < 0:
-                    busy[v, r0] -= np.int16(1)
+                    busy[v, Index(r0)] -= np.int16(1)
         if r < par[PAR_NO_ROOM]:
-            for v in range(busy.shape[0]):
+            for v in range(Index(busy.shape[0])):
                 if gap_between(now, v, times, gaps) < 0:
-                    busy[v, r] += np.int16(1)
+                    busy[v, Index(r)] += np.int16(1)
 
 
 @njit(**LEAF)
 def in_way(i: int, u: int, r: int, times: Array, gaps: Array, st: Array, busy: Array) -> Int:
     """How many other classes, or closures, are in the way of class i in room r at time u."""
     if r == st[i, SEEN_ROOM] and gap_between(u, st[i, SEEN], times, gaps) < 0:
-        return np.int64(busy[u, r]) - 1
-    return np.int64(busy[u, r])
+        return np.int64(busy[Index(u), Index(r)]) - 1
+    return np.int64(busy[Index(u), Index(r)])
 
 
 @njit(**INNER)
@@ -85,17 +85,19 @@ def likely_room(
     The change is of weight and cost against the present room at time u. Exact, as a draw, where only penalties and
     taken rooms matter.
     """
-    at, n = classes[i, ROOMS_AT], classes[i, ROOMS_LEN]
+    at, n = Index(classes[i, ROOMS_AT]), classes[i, ROOMS_LEN]
     base = par[PAR_BASE] + own[i, OWN_EXTRA]
     penalty_weight = par[PAR_SOFT_ON] * par[PAR_ROOM]
     mine = st[i, SEEN_ROOM]
     k = draw(rng) & (NOISE - 1)
     chosen, least, cost, present = np.int64(-1), 0.0, 0.0, 0.0
-    for m in range(n):
-        r = pool[at + 2 * m]
-        expected = float(in_way(i, u, r, times, gaps, st, busy) * base + pool[at + 2 * m + 1] * penalty_weight)
+    for m in range(Index(n)):
+        r = pool[at + Index(2) * m]
+        expected = float(
+            in_way(i, u, r, times, gaps, st, busy) * base + pool[at + Index(2) * m + Index(1)] * penalty_weight
+        )
         k = (k + 1) & (NOISE - 1)
-        value = expected - temperature * noise[k]
+        value = expected - temperature * noise[Index(k)]
         if r == mine:
             present = expected
         if chosen < 0 or value < least:

@@ -84,7 +84,8 @@ def move_with_students(
     swap: Array,
     undo: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
     busy: Array,
     rng: Array,
 ) -> Bool:
@@ -117,7 +118,10 @@ def move_with_students(
         place, st, own, con, mates, work,
     )  # fmt: skip
     if weight + soft <= threshold:
-        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, hits, busy)
+        settle(
+            i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, lists, overlaps,
+            busy,
+        )  # fmt: skip
         return True
     # What the students who clash with class i cost: none of them can save more than his or her part of it.
     left = np.int64(0)
@@ -153,7 +157,7 @@ def move_with_students(
             if move_student(
                 q, i, -0.5, times, gaps, travel, classes, pool, par, time, place, st, own, mates, courses,
                 course_requests, requests, configs, subparts, student_slots, slots, chosen, mate_at, pick, swap, undo,
-                prospects, hits, rng,
+                prospects, lists, overlaps, rng,
             ):  # fmt: skip
                 break
         if weight + par[PAR_SOFT] - soft_before - left * par[PAR_STUDENT] > threshold:
@@ -161,7 +165,10 @@ def move_with_students(
     entries = par[PAR_UNDO]
     par[PAR_UNDO] = -1
     if weight + par[PAR_SOFT] - soft_before <= threshold:
-        settle(i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, hits, busy)
+        settle(
+            i, times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates, prospects, lists, overlaps,
+            busy,
+        )  # fmt: skip
         return True
     width = undo.shape[1] - 2
     for entry in range(entries - 1, -1, -1):
@@ -173,7 +180,7 @@ def move_with_students(
             length = np.int64(0)
         section(
             q, config, length, swap, np.int64(0), times, gaps, travel, classes, par, time, place, st, own, mates,
-            requests, student_slots, slots, chosen, mate_at, undo, prospects, hits,
+            requests, student_slots, slots, chosen, mate_at, undo, prospects, lists, overlaps,
         )  # fmt: skip
     relocate(
         i, u0, r0, tp0, rp0, times, gaps, travel, blocked, classes, pool, soft_peers, soft_weights, rules, par, rooms,

@@ -56,14 +56,14 @@ from services.solver.engine.general.model import (
     START,
     WEEKS,
 )
-from services.solver.engine.jit import INNER, LEAF, Array, Bool, Int
+from services.solver.engine.jit import INNER, LEAF, Array, Bool, Index, Int
 
 
 @njit(**LEAF)
 def gap_between(u: int, v: int, times: Array, gaps: Array) -> Int:
     """Slots between two times where they meet: negative if they overlap, NEVER_MEET without a common day and week."""
     if gaps.shape[0] > 0:
-        return np.int64(gaps[u, v])
+        return np.int64(gaps[Index(u), Index(v)])
     if times[u, WEEKS] & times[v, WEEKS] == 0 or times[u, DAYS] & times[v, DAYS] == 0:
         return np.int64(NEVER_MEET)
     return max(times[u, START], times[v, START]) - min(times[u, END], times[v, END])

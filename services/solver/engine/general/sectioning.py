@@ -32,7 +32,7 @@ from services.solver.engine.general.model import (
     REQ_STUDENT,
     SLOT,
 )
-from services.solver.engine.general.prospects import meet
+from services.solver.engine.general.overlaps import meet
 from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.jit import INNER, Array, Int
@@ -93,7 +93,8 @@ def attend(
     slots: Array,
     mate_at: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
 ) -> None:
     """Put the student of slots [lo, hi) into class c at slot `at` (sign 1), or take him or her out of it (-1)."""
     if sign < 0:
@@ -109,8 +110,8 @@ def attend(
         add_mates(x, c, sign, classes, st, mates, mate_at)
         if par[PAR_PROSPECTS] == 1:
             soft, amount = np.int64(PROSPECT_SOFT), np.int64(cost)
-            meet(c, np.int64(st[x, SEEN]), soft, amount, times, gaps, classes, st, prospects, hits)
-            meet(x, np.int64(st[c, SEEN]), soft, amount, times, gaps, classes, st, prospects, hits)
+            meet(c, np.int64(st[x, SEEN]), soft, amount, times, gaps, classes, prospects, lists, overlaps)
+            meet(x, np.int64(st[c, SEEN]), soft, amount, times, gaps, classes, prospects, lists, overlaps)
         if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
             own[c, OWN_SOFT] += cost
             own[x, OWN_SOFT] += cost
@@ -220,7 +221,8 @@ def section(
     mate_at: Array,
     undo: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
 ) -> None:
     """Give request q the classes picked[first : first + n] of a configuration (-1 and n = 0: none)."""
     at, length = requests[q, REQ_AT], requests[q, REQ_LEN]
@@ -265,7 +267,8 @@ def section(
                 slots,
                 mate_at,
                 prospects,
-                hits,
+                lists,
+                overlaps,
             )
     if chosen[q] < 0 and config >= 0:
         par[PAR_UNSECTIONED] -= 1

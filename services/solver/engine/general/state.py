@@ -12,7 +12,8 @@ import numpy as np
 from services.solver.engine.general import kernel, loading, resectioning, students, ties
 from services.solver.engine.general.layout import (
     CON_WEIGHT,
-    HITS_AT,
+    LIST_AT,
+    LIST_COLUMNS,
     MATES_LEN,
     OWN_EXTRA,
     OWN_HARD,
@@ -39,7 +40,6 @@ from services.solver.engine.general.layout import (
     PAR_UNSECTIONED,
     PAR_WEEKS,
     PROSPECT_TIME,
-    PROSPECTS_AT,
     ROOM,
     ROOM_HEAD,
     SEEN,
@@ -69,7 +69,8 @@ from services.solver.engine.general.model import (
     GeneralModel,
 )
 from services.solver.engine.general.occupancy import build_busy
-from services.solver.engine.general.prospects import build_prospects, count_hits, fill_hits
+from services.solver.engine.general.overlaps import tell_overlaps
+from services.solver.engine.general.prospects import build_prospects
 from services.solver.engine.general.random import gumbel_noise
 from services.solver.engine.general.recount import (
     HARD_PARTS,
@@ -89,8 +90,6 @@ RESECTION_SHARE = 0.05
 MAX_INDEXED = 8_000
 # Entries of the table of taken rooms, 32 MB at most; beyond, rooms are drawn at random.
 MAX_BUSY = 16_000_000
-# Looks at pairs of times while `hits` is built, a nanosecond or two each; it has at most 4 bytes for each.
-MAX_HITS = 30_000_000
 
 Array = np.ndarray[Any, Any]
 Parts = dict[str, int]
@@ -115,7 +114,7 @@ class State:
         self.rooms[:, 0], self.rooms[:, 1], self.rooms[:, ROOM_HEAD] = model.places, model.blocked_row, -1
         self.time = np.zeros(n, np.int64)
         self.place = np.zeros(n, np.int64)
-        self.st = np.zeros((n, 10), np.int64)
+        self.st = np.zeros((n, 8), np.int64)
         self.own = np.zeros((n, 6), np.int64)
         self.con = np.zeros((len(model.rules), 2), np.int64)
         self.mates = np.zeros((model.mates_size, 2), np.int32)
@@ -124,8 +123,9 @@ class State:
         longest = int((model.rules[:, RULE_END] - model.rules[:, RULE_AT]).max()) if len(model.rules) else 0
         self.work = np.zeros(2 * longest + 1, np.int64)
         self.log = np.zeros((ties.MAX_JOINT, 5), np.int64)
-        self.prospects = self._prospects()
-        self.hits = self._hits()
+        told = tell_overlaps(model)
+        self.lists, self.overlaps = told.lists, told.overlaps
+        self.prospects = self._prospects(told.columns)
         # What one entry of it could come to at most: weights beyond that do without likely times.
         most = int(model.student_weight) * n_slots + int(model.soft_weights.sum())
         self._expectable = most <= np.iinfo(np.int32).max
@@ -153,31 +153,17 @@ class State:
         self.best_time, self.best_room = self.time.copy(), self.st[:, ROOM].copy()
         self.best_slots = self.slots.copy()
 
-    def _prospects(self) -> Array:
+    def _prospects(self, columns: int) -> Array:
         """The table's row of times filled; what the classes meet there is worked out when it is first asked for."""
         m = self.model
         lengths = m.classes[:, TIMES_LEN]
-        first = np.cumsum(lengths) - lengths
-        self.st[:, PROSPECTS_AT] = first
-        prospects = np.zeros((3, int(lengths.sum())), np.int32)
-        within = np.arange(prospects.shape[1]) - np.repeat(first, lengths)
-        prospects[PROSPECT_TIME] = m.pool[np.repeat(m.classes[:, TIMES_AT], lengths) + 2 * within]
+        within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        prospects = np.zeros((3, columns), np.int32)
+        prospects[PROSPECT_TIME] = -1
+        first = self.lists[LIST_AT : LIST_COLUMNS * m.n_classes : LIST_COLUMNS].astype(np.int64)
+        times = m.pool[np.repeat(m.classes[:, TIMES_AT], lengths) + 2 * within]
+        prospects[PROSPECT_TIME, np.repeat(first, lengths) + within] = times
         return prospects
-
-    def _hits(self) -> Array:
-        """Which times of a list overlap each time, so that a change of the table touches these only."""
-        m = self.model
-        domains, of_class = np.unique(m.classes[:, [TIMES_AT, TIMES_LEN]], axis=0, return_inverse=True)
-        n_times = len(m.times)
-        if int(domains[:, 1].sum()) * n_times > MAX_HITS:
-            return np.zeros(0, np.int32)
-        self.st[:, HITS_AT] = of_class.reshape(-1) * n_times
-        counts = np.zeros((len(domains), n_times), np.int64)
-        count_hits(domains, m.times, m.gaps, m.pool, counts)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]) + counts.size + 1
-        hits = np.concatenate([offsets, np.zeros(offsets[-1] - offsets[0], np.int64)]).astype(np.int32)
-        fill_hits(domains, m.times, m.gaps, m.pool, hits)
-        return hits
 
     # The kernels take flat array arguments: numba passes a tuple of them thirteen times slower.
     def _static(self) -> tuple[Array, ...]:
@@ -229,7 +215,8 @@ class State:
         self._build(base)
         loading.first_fit(
             m.times, m.gaps, m.travel, m.classes, m.pool, self.par, self.time, self.place, self.st, self.own,
-            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.prospects, self.hits, self.rng,
+            self.mates, *self._student_side(), self.pick, self.swap, self.undo, self.prospects, self.lists,
+            self.overlaps, self.rng,
         )  # fmt: skip
         self.keep_as_best()
 
@@ -328,7 +315,7 @@ class State:
         if bath_share > 0 and self.par[PAR_PROSPECTS] == 0:
             build_prospects(
                 m.times, m.gaps, m.classes, m.pool, m.soft_peers, m.soft_weights, self.par, self.st, self.mates,
-                self.prospects, self.hits,
+                self.prospects, self.lists, self.overlaps,
             )  # fmt: skip
             build_busy(m.times, m.gaps, m.blocked, self.par, self.rooms, self.time, self.st, self.busy)
         if len(m.requests):
@@ -342,8 +329,8 @@ class State:
         kernel.anneal(
             moves, hot, cold, chain_share, student_share * self._share_of_students(), resection_share, bath_share,
             *self._class_side(), self.log, self.movable, self.bad, *self._student_side(), self.hot, self.choosers,
-            self.pick, self.swap, self.undo, self.prospects, self.hits, self.busy, self.noise, self.best_time,
-            self.best_room, self.best_slots, self.rng,
+            self.pick, self.swap, self.undo, self.prospects, self.lists, self.overlaps, self.busy, self.noise,
+            self.best_time, self.best_room, self.best_slots, self.rng,
         )  # fmt: skip
 
     @property

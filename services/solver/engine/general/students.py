@@ -113,7 +113,8 @@ def move_student(
     swap: Array,
     undo: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
     rng: Array,
 ) -> Bool:
     """Try another sectioning of request q: free seats if there are, else an exchange within the course.
@@ -169,7 +170,7 @@ def move_student(
         par[PAR_SOFT] += left
         section(
             q, target, n, pick, ZERO, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, mate_at, undo, prospects, hits,
+            student_slots, slots, chosen, mate_at, undo, prospects, lists, overlaps,
         )  # fmt: skip
         return True
     # No seat: exchange the whole sectioning with another request of the course.
@@ -218,7 +219,7 @@ def move_student(
         taken = length if what >= 0 else ZERO
         section(
             who, what, taken, swap, source, times, gaps, travel, classes, par, time, place, st, own, mates, requests,
-            student_slots, slots, chosen, mate_at, undo, prospects, hits,
+            student_slots, slots, chosen, mate_at, undo, prospects, lists, overlaps,
         )  # fmt: skip
     return True
 

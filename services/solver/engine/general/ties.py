@@ -46,7 +46,8 @@ def move_tied(
     work: Array,
     log: Array,
     prospects: Array,
-    hits: Array,
+    lists: Array,
+    overlaps: Array,
     busy: Array,
     rng: Array,
 ) -> Bool:
@@ -91,7 +92,7 @@ def move_tied(
                 for k in range(steps):
                     settle(
                         np.int64(log[k, 0]), times, gaps, classes, pool, soft_peers, soft_weights, par, time, st, mates,
-                        prospects, hits, busy,
+                        prospects, lists, overlaps, busy,
                     )  # fmt: skip
                 return True
             break
