@@ -22,9 +22,9 @@ from services.solver.engine.enrolment.model import (
     STUDENTS_AT,
     STUDENTS_END,
 )
-from services.solver.engine.enrolment.places import enter, leave, toggle
+from services.solver.engine.enrolment.places import change_period, toggle_both
 from services.solver.engine.enrolment.rooms import FREE, seek_room, take_room
-from services.solver.engine.jit import INNER, Array, Bool, Int
+from services.solver.engine.jit import INNER, Array, Bool, Index, Int
 from services.solver.engine.random import below, next_random
 
 
@@ -55,17 +55,19 @@ def own_change(
         t, u = a & (DAY_WIDTH - 1), b & (DAY_WIDTH - 1)
         delta += sway[x, d, t] + sway[x, e, u]
         if left > 0:
-            for k in range(event[x, STUDENTS_AT], event[x, STUDENTS_END]):
-                s = pool[k]
-                n = day[e, s]
+            here, there = Index(d), Index(e)
+            for k in range(Index(event[x, STUDENTS_AT]), Index(event[x, STUDENTS_END])):
+                s = Index(pool[k])
+                n = day[there, s]
                 if n & coming != 0:
-                    delta -= swing[day[d, s], t] + swing[n, u]
+                    delta -= swing[Index(day[here, s]), t] + swing[Index(n), u]
         return delta
     both = coming | 1 << (a & (DAY_WIDTH - 1))
-    for k in range(event[x, STUDENTS_AT], event[x, STUDENTS_END]):
-        m = day[d, pool[k]]
+    here = Index(d)
+    for k in range(Index(event[x, STUDENTS_AT]), Index(event[x, STUDENTS_END])):
+        m = day[here, Index(pool[k])]
         if m & coming == 0:
-            delta += day_cost[m ^ both] - day_cost[m]
+            delta += day_cost[Index(m ^ both)] - day_cost[Index(m)]
     return delta
 
 
@@ -97,11 +99,11 @@ def grow(
         if time_cost[x, target] < 0:
             return -1
         left = clash[target, x]
-        k = 0
+        k, row, own = Index(0), Index(target), Index(x)
         while left > 0:
-            y = members[target, k]
-            k += 1
-            if conflict[x, y]:
+            y = members[row, k]
+            k += Index(1)
+            if conflict[own, Index(y)]:
                 left -= 1
                 if mark[y] != stamp:
                     if size >= limit:
@@ -163,13 +165,16 @@ def fit_rooms(
 
     Fills `rows` (of a and of b) and the rooms `trial` of all events of both periods. -2: no event's leaving would help.
     """
-    for r in range(rows.shape[1]):
-        rows[0, r] = occupant[a, r]
-        rows[1, r] = occupant[b, r]
-    for k in range(count[a]):
-        trial[members[a, k]] = room[members[a, k]]
-    for k in range(count[b]):
-        trial[members[b, k]] = room[members[b, k]]
+    one, two = Index(a), Index(b)
+    for r in range(Index(rows.shape[1])):
+        rows[0, r] = occupant[one, r]
+        rows[1, r] = occupant[two, r]
+    for k in range(Index(count[a])):
+        here = Index(members[one, k])
+        trial[here] = room[here]
+    for k in range(Index(count[b])):
+        there = Index(members[two, k])
+        trial[there] = room[there]
     for i in range(size):
         x = chain[i]
         if room[x] >= 0:
@@ -226,12 +231,10 @@ def move_chain(
         x = chain[i]
         p = period[x]
         q = a + b - p
-        leave(x, p, event, pool, place, members, count, clash)
-        enter(x, q, event, pool, place, members, count, clash)
+        change_period(x, p, q, event, pool, place, members, count, clash)
         period[x] = q
         # A student with two events in the chain is toggled twice, and stays.
-        toggle(x, p, event, student, pool, swing, day, sway, change)
-        toggle(x, q, event, student, pool, swing, day, sway, change)
+        toggle_both(x, p, q, event, student, pool, swing, day, sway, change)
     for r in range(rows.shape[1]):
         x, y = rows[0, r], rows[1, r]
         occupant[a, r] = x

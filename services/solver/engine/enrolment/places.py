@@ -17,7 +17,7 @@ from services.solver.engine.enrolment.model import (
     STUDENTS_END,
 )
 from services.solver.engine.enrolment.rooms import FREE
-from services.solver.engine.jit import INNER, Array, Int
+from services.solver.engine.jit import INNER, LEAF, Array, Index, Int
 
 
 @njit(**INNER)
@@ -30,37 +30,81 @@ def keep(period: Array, room: Array, best_period: Array, best_room: Array) -> No
 @njit(**INNER)
 def leave(x: Int, p: Int, event: Array, pool: Array, place: Array, members: Array, count: Array, clash: Array) -> None:
     """Take the event out of the list of period p, and out of its rivals' clashes there."""
-    last = count[p] - 1
-    y = members[p, last]
-    members[p, place[x]] = y
-    place[y] = place[x]
-    count[p] = last
-    for k in range(event[x, RIVALS_AT], event[x, RIVALS_END]):
-        clash[p, pool[k]] -= 1
+    _leave_list(x, p, place, members, count)
+    at = Index(p)
+    for k in range(Index(event[x, RIVALS_AT]), Index(event[x, RIVALS_END])):
+        clash[at, Index(pool[k])] -= 1
 
 
 @njit(**INNER)
 def enter(x: Int, p: Int, event: Array, pool: Array, place: Array, members: Array, count: Array, clash: Array) -> None:
     """Put the event into the list of period p, and into its rivals' clashes there."""
+    _enter_list(x, p, place, members, count)
+    at = Index(p)
+    for k in range(Index(event[x, RIVALS_AT]), Index(event[x, RIVALS_END])):
+        clash[at, Index(pool[k])] += 1
+
+
+@njit(**INNER)
+def change_period(
+    x: Int, p: Int, q: Int, event: Array, pool: Array, place: Array, members: Array, count: Array, clash: Array
+) -> None:
+    """`leave` p and `enter` q at once."""
+    _leave_list(x, p, place, members, count)
+    _enter_list(x, q, place, members, count)
+    before, after = Index(p), Index(q)
+    for k in range(Index(event[x, RIVALS_AT]), Index(event[x, RIVALS_END])):
+        y = Index(pool[k])
+        clash[before, y] -= 1
+        clash[after, y] += 1
+
+
+@njit(**LEAF)
+def _leave_list(x: Int, p: Int, place: Array, members: Array, count: Array) -> None:
+    last = count[p] - 1
+    y = members[p, last]
+    members[p, place[x]] = y
+    place[y] = place[x]
+    count[p] = last
+
+
+@njit(**LEAF)
+def _enter_list(x: Int, p: Int, place: Array, members: Array, count: Array) -> None:
     members[p, count[p]] = x
     place[x] = count[p]
     count[p] += 1
-    for k in range(event[x, RIVALS_AT], event[x, RIVALS_END]):
-        clash[p, pool[k]] += 1
 
 
 @njit(**INNER)
 def peek(x: Int, p: Int, event: Array, pool: Array, day_cost: Array, day: Array) -> Int:
     """As `toggle`, for the days alone: returns the change of cost, and `sway` is wrong until it is done again."""
-    d = p >> DAY_SHIFT
+    d = Index(p >> DAY_SHIFT)
     bit = 1 << (p & (DAY_WIDTH - 1))
     delta = 0
-    for k in range(event[x, STUDENTS_AT], event[x, STUDENTS_END]):
-        s = pool[k]
+    for k in range(Index(event[x, STUDENTS_AT]), Index(event[x, STUDENTS_END])):
+        s = Index(pool[k])
         m = day[d, s]
-        delta += day_cost[m ^ bit] - day_cost[m]
+        delta += day_cost[Index(m ^ bit)] - day_cost[Index(m)]
         day[d, s] = m ^ bit
     return delta
+
+
+@njit(**LEAF)
+def _tell(
+    s: Int, d: Int, bits: Int, student: Array, pool: Array, swing: Array, day: Array, sway: Array, change: Array
+) -> None:
+    """Turn these slots of the student's day d, and tell all of the student's events."""
+    m = day[d, s]
+    day[d, s] = m ^ bits
+    before, after = Index(m), Index(m ^ bits)
+    # As long as the constant DAY_WIDTH, but as a constant it would be sixteen turns one after the other.
+    width = Index(change.shape[0])
+    for t in range(width):
+        change[t] = swing[after, t] - swing[before, t]
+    for n in range(Index(student[s, 0]), Index(student[s, 1])):
+        x = Index(pool[n])
+        for t in range(width):
+            sway[x, d, t] += change[t]
 
 
 @njit(**INNER)
@@ -68,19 +112,27 @@ def toggle(
     x: Int, p: Int, event: Array, student: Array, pool: Array, swing: Array, day: Array, sway: Array, change: Array
 ) -> None:
     """Take period p out of the days of the event's students, or put it in, and tell all their events."""
-    d = p >> DAY_SHIFT
+    d = Index(p >> DAY_SHIFT)
     bit = 1 << (p & (DAY_WIDTH - 1))
-    for k in range(event[x, STUDENTS_AT], event[x, STUDENTS_END]):
-        s = pool[k]
-        m = day[d, s]
-        day[d, s] = m ^ bit
-        after, before = swing[m ^ bit], swing[m]
-        for t in range(DAY_WIDTH):
-            change[t] = after[t] - before[t]
-        for n in range(student[s, 0], student[s, 1]):
-            row = sway[pool[n], d]
-            for t in range(DAY_WIDTH):
-                row[t] += change[t]
+    for k in range(Index(event[x, STUDENTS_AT]), Index(event[x, STUDENTS_END])):
+        _tell(Index(pool[k]), d, bit, student, pool, swing, day, sway, change)
+
+
+@njit(**INNER)
+def toggle_both(
+    x: Int, p: Int, q: Int, event: Array, student: Array, pool: Array, swing: Array, day: Array, sway: Array,
+    change: Array,
+) -> None:  # fmt: skip
+    """`toggle` periods p and q."""
+    d, e = Index(p >> DAY_SHIFT), Index(q >> DAY_SHIFT)
+    bit, other = 1 << (p & (DAY_WIDTH - 1)), 1 << (q & (DAY_WIDTH - 1))
+    if d == e:
+        bit |= other
+    for k in range(Index(event[x, STUDENTS_AT]), Index(event[x, STUDENTS_END])):
+        s = Index(pool[k])
+        _tell(s, d, bit, student, pool, swing, day, sway, change)
+        if d != e:
+            _tell(s, e, other, student, pool, swing, day, sway, change)
 
 
 @njit(**INNER)
