@@ -42,7 +42,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.occupancy import in_way, likely_room
 from services.solver.engine.general.random import below, draw
 from services.solver.engine.general.rules import gap_between, pair_violated
-from services.solver.engine.jit import INNER, Array, Bool, Int
+from services.solver.engine.jit import INNER, Array, Bool, Index, Int
 
 # Rooms looked at for one that is free at the time drawn.
 ROOM_TRIES = 3
@@ -94,8 +94,8 @@ def draw_option(
             free = rooms[r, ROOM_BLOCKED] < 0 or blocked[rooms[r, ROOM_BLOCKED], u] == 0
             j = rooms[r, ROOM_HEAD]
             while j >= 0 and free:
-                free = j == i or gap_between(u, time[j], times, gaps) >= 0
-                j = st[j, NEXT]
+                free = j == i or gap_between(u, time[Index(j)], times, gaps) >= 0
+                j = st[Index(j), NEXT]
             if free:
                 break
     return u, r, time_penalty, room_penalty
@@ -136,7 +136,7 @@ def likely_option(
 def option_with(i: int, first: int, wanted: int, classes: Array, pool: Array) -> Int:
     """Where the pool has option `wanted` of class i, in its list of times or rooms (`first`: TIMES_AT, ROOMS_AT)."""
     at = classes[i, first]
-    for m in range(at, at + 2 * classes[i, first + 1], 2):
+    for m in range(Index(at), Index(at + 2 * classes[i, first + 1]), Index(2)):
         if pool[m] == wanted:
             return np.int64(m)
     return np.int64(-1)
@@ -292,14 +292,14 @@ def find_obstacle(
     if r < par[PAR_NO_ROOM]:
         j = rooms[r, ROOM_HEAD]
         while j >= 0:
-            if j != i and gap_between(u, time[j], times, gaps) < 0:
+            if j != i and gap_between(u, time[Index(j)], times, gaps) < 0:
                 seen += 1
                 if below(rng, seen) == 0:
                     found = j
-            j = st[j, NEXT]
-    for m in range(classes[i, CLASH_AT], classes[i, CLASH_ALL]):
+            j = st[Index(j), NEXT]
+    for m in range(Index(classes[i, CLASH_AT]), Index(classes[i, CLASH_ALL])):
         j = pool[m] >> 1
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]] * (pool[m] & 1):
+        if gap_between(u, time[Index(j)], times, gaps) < travel[p, Index(place[Index(j)])] * (pool[m] & 1):
             seen += 1
             if below(rng, seen) == 0:
                 found = j

@@ -41,7 +41,7 @@ from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.general.sectioning import section
 from services.solver.engine.general.students import move_student
-from services.solver.engine.jit import INNER, Array, Bool
+from services.solver.engine.jit import INNER, Array, Bool, Index
 
 # Sectionings that are tried for each student in the way.
 TRIES = 8
@@ -125,10 +125,10 @@ def move_with_students(
         return True
     # What the students who clash with class i cost: none of them can save more than his or her part of it.
     left = np.int64(0)
-    p = place[i]
-    for m in range(classes[i, MATES_AT], classes[i, MATES_AT] + st[i, MATES_LEN]):
-        j = mates[m, 0]
-        if gap_between(u, time[j], times, gaps) < travel[p, place[j]]:
+    p = Index(place[i])
+    for m in range(Index(classes[i, MATES_AT]), Index(classes[i, MATES_AT] + st[i, MATES_LEN])):
+        j = Index(mates[m, 0])
+        if gap_between(u, time[j], times, gaps) < travel[p, Index(place[j])]:
             left += mates[m, 1]
     par[PAR_UNDO] = 0
     course = classes[i, COURSE]
@@ -144,9 +144,9 @@ def move_with_students(
             continue
         student = requests[q, REQ_STUDENT]
         clashes = np.int64(0)
-        for m in range(student_slots[student], student_slots[student + 1]):
+        for m in range(Index(student_slots[student]), Index(student_slots[student + 1])):
             x = slots[m]
-            if x >= 0 and x != i and gap_between(u, time[x], times, gaps) < travel[p, place[x]]:
+            if x >= 0 and x != i and gap_between(u, time[Index(x)], times, gaps) < travel[p, Index(place[Index(x)])]:
                 clashes += 1
         if clashes == 0:
             continue

@@ -35,7 +35,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.overlaps import meet
 from services.solver.engine.general.random import below
 from services.solver.engine.general.rules import gap_between
-from services.solver.engine.jit import INNER, Array, Int
+from services.solver.engine.jit import INNER, Array, Index, Int
 
 # Steps of the search for one sectioning: enough for every course we have seen, a bound for hostile ones.
 MAX_STEPS = 400
@@ -48,11 +48,11 @@ def add_mates(i: int, j: int, amount: int, classes: Array, st: Array, mates: Arr
     indexed = mate_at.shape[0] > 0
     at = np.int64(0)
     if indexed:
-        at = np.int64(mate_at[i, j])
+        at = np.int64(mate_at[Index(i), Index(j)])
     else:
-        for m in range(first, first + n):
-            if mates[m, 0] == j:
-                at = m - first + 1
+        for m in range(n):
+            if mates[Index(first + m), 0] == j:
+                at = np.int64(m + 1)
                 break
     if at == 0:
         mates[first + n, 0] = j
@@ -102,7 +102,8 @@ def attend(
         if st[c, STUDENTS] > classes[c, LIMIT]:
             par[PAR_HARD] -= 1
     cost = sign * par[PAR_STUDENT]
-    for k in range(lo, hi):
+    u, p = time[Index(c)], Index(place[Index(c)])
+    for k in range(Index(lo), Index(hi)):
         x = slots[k]
         if x < 0:
             continue
@@ -112,9 +113,9 @@ def attend(
             soft, amount = np.int64(PROSPECT_SOFT), np.int64(cost)
             meet(c, np.int64(st[x, SEEN]), soft, amount, times, gaps, classes, prospects, lists, overlaps)
             meet(x, np.int64(st[c, SEEN]), soft, amount, times, gaps, classes, prospects, lists, overlaps)
-        if gap_between(time[c], time[x], times, gaps) < travel[place[c], place[x]]:
+        if gap_between(u, time[Index(x)], times, gaps) < travel[p, Index(place[Index(x)])]:
             own[c, OWN_SOFT] += cost
-            own[x, OWN_SOFT] += cost
+            own[Index(x), OWN_SOFT] += cost
             par[PAR_SOFT] += cost
     st[c, STUDENTS] += sign
     if sign > 0:

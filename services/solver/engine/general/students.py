@@ -32,7 +32,7 @@ from services.solver.engine.general.model import (
 from services.solver.engine.general.random import below, unit
 from services.solver.engine.general.rules import gap_between
 from services.solver.engine.general.sectioning import pick_sections, section
-from services.solver.engine.jit import INNER, KERNEL, Array, Bool, Int
+from services.solver.engine.jit import INNER, KERNEL, Array, Bool, Index, Int
 
 # Fellow students looked at for one who is not in the class that is to be left.
 PARTNERS = 4
@@ -58,19 +58,20 @@ def conflicts(
 ) -> Int:
     """Student conflicts of the classes picked[at : at + n] among themselves and with the student's other classes."""
     count = 0
-    for k in range(at, at + n):
+    skip_from, skip_to = Index(skip_at), Index(skip_at + skip_len)
+    for k in range(Index(at), Index(at + n)):
         c = picked[k]
         if c < 0:
             continue
-        u, p = time[c], place[c]
-        for m in range(lo, hi):
+        u, p = time[Index(c)], Index(place[Index(c)])
+        for m in range(Index(lo), Index(hi)):
             x = slots[m]
-            if x >= 0 and (m < skip_at or m >= skip_at + skip_len):
-                count += gap_between(u, time[x], times, gaps) < travel[p, place[x]]
-        for m in range(at, k):
+            if x >= 0 and (m < skip_from or m >= skip_to):
+                count += gap_between(u, time[Index(x)], times, gaps) < travel[p, Index(place[Index(x)])]
+        for m in range(Index(at), k):
             x = picked[m]
             if x >= 0:
-                count += gap_between(u, time[x], times, gaps) < travel[p, place[x]]
+                count += gap_between(u, time[Index(x)], times, gaps) < travel[p, Index(place[Index(x)])]
     return count
 
 
