@@ -73,14 +73,16 @@ def count_pairs(
     kind, a = rules[k, RULE_KIND], rules[k, RULE_A]
     count = 0
     before = True  # members listed before i come first (Precedence reads the order)
-    for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
+    for m in range(Index(rules[k, RULE_AT]), Index(rules[k, RULE_END])):
         j = pool[m]
         if j == i:
             before = False
-        elif before:
-            count += pair_violated(kind, a, time[j], st[j, ROOM], u, r, times, gaps, travel, rooms)
+            continue
+        v, s = time[Index(j)], st[Index(j), ROOM]
+        if before:
+            count += pair_violated(kind, a, v, s, u, r, times, gaps, travel, rooms)
         else:
-            count += pair_violated(kind, a, u, r, time[j], st[j, ROOM], times, gaps, travel, rooms)
+            count += pair_violated(kind, a, u, r, v, s, times, gaps, travel, rooms)
     return count
 
 
@@ -270,12 +272,12 @@ def rule_change(
         unit = par[PAR_DISTRIBUTION] * rules[k, RULE_PENALTY]
         u0, r0 = time[i], st[i, ROOM]
         before = True
-        for m in range(rules[k, RULE_AT], rules[k, RULE_END]):
+        for m in range(Index(rules[k, RULE_AT]), Index(rules[k, RULE_END])):
             j = pool[m]
             if j == i:
                 before = False
                 continue
-            v, s = time[j], st[j, ROOM]
+            v, s = time[Index(j)], st[Index(j), ROOM]
             # The operands in listed order, chosen by value so that the rule is compiled into the loop only twice.
             if before:
                 was = pair_violated(kind, a, v, s, u0, r0, times, gaps, travel, rooms)

@@ -95,14 +95,15 @@ def pair_violated(
         if kind == NOT_OVERLAP:
             return gap < 0
         if kind == SAME_ATTENDEES:
-            return gap < travel[rooms[r, ROOM_PLACE], rooms[s, ROOM_PLACE]]
+            return gap < travel[Index(rooms[Index(r), ROOM_PLACE]), Index(rooms[Index(s), ROOM_PLACE])]
         if kind == MIN_GAP:
             return gap < a if gap < NEVER_MEET else False
         # WORK_DAY
         return gap < NEVER_MEET and max(times[u, END], times[v, END]) - min(times[u, START], times[v, START]) > a
-    start_u, end_u, start_v, end_v = times[u, START], times[u, END], times[v, START], times[v, END]
+    x, y = Index(u), Index(v)
+    start_u, end_u, start_v, end_v = times[x, START], times[x, END], times[y, START], times[y, END]
     if kind == PRECEDENCE:
-        first_u, first_v = times[u, FIRST_MEETING], times[v, FIRST_MEETING]
+        first_u, first_v = times[x, FIRST_MEETING], times[y, FIRST_MEETING]
         return first_u > first_v or (first_u == first_v and end_u > start_v)
     if kind == SAME_START:
         return start_u != start_v
@@ -115,7 +116,7 @@ def pair_violated(
     column = DAYS
     if kind == SAME_WEEKS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # numba builds a tuple for `in`
         column = WEEKS
-    one, two = times[u, column], times[v, column]
+    one, two = times[x, column], times[y, column]
     if kind == DIFFERENT_DAYS or kind == DIFFERENT_WEEKS:  # noqa: SIM109  # as above
         return one & two != 0
     both = one | two
@@ -152,9 +153,9 @@ def set_measure(
     if kind == MAX_DAYS or kind == MIN_WORKING_DAYS:  # noqa: SIM109  # as above
         days = 0
         for m in range(at, end):
-            v = u if pool[m] == i else time[pool[m]]
+            v = u if pool[m] == i else time[Index(pool[m])]
             if v >= 0:
-                days |= times[v, DAYS]
+                days |= times[Index(v), DAYS]
         used = bits_set(days)
         return max(0, used - limit) if kind == MAX_DAYS else max(0, limit - used)
     if kind == ROOM_STABILITY:
@@ -173,7 +174,7 @@ def set_measure(
     if kind == ISOLATED_LECTURES:
         isolated = 0
         for m in range(at, end):
-            v = u if pool[m] == i else time[pool[m]]
+            v = u if pool[m] == i else time[Index(pool[m])]
             if v < 0:
                 continue
             lonely = times[v, DAYS]
@@ -207,13 +208,13 @@ def day_measure(
     n = 0
     all_days = 0
     for m in range(at, end):
-        v = u if pool[m] == i else time[pool[m]]
+        v = u if pool[m] == i else time[Index(pool[m])]
         if v < 0:
             continue
-        all_days |= times[v, DAYS]
-        start = times[v, START]
+        all_days |= times[Index(v), DAYS]
+        start = times[Index(v), START]
         k = n
-        while k > 0 and times[work[k - 1], START] > start:
+        while k > 0 and times[Index(work[k - 1]), START] > start:
             work[k] = work[k - 1]
             k -= 1
         work[k] = v
@@ -224,7 +225,7 @@ def day_measure(
             continue
         on_day = n  # the day's classes, in order of start, stand behind those of the whole week
         for k in range(n):
-            if times[work[k], DAYS] >> d & 1:
+            if times[Index(work[k]), DAYS] >> d & 1:
                 work[on_day] = work[k]
                 on_day += 1
         seen = 0
@@ -233,7 +234,7 @@ def day_measure(
             # Most weeks repeat the week before: its value is kept (needs one bit per class, so up to 63 classes).
             active = 0
             for k in range(n, on_day):
-                if times[work[k], WEEKS] >> w & 1:
+                if times[Index(work[k]), WEEKS] >> w & 1:
                     active |= 1 << min(k - n, 62)
             if active == 0:
                 continue
@@ -252,7 +253,7 @@ def week_day_measure(kind: int, limit: int, apart: int, at: int, end: int, week:
     too_long = 0
     block_start, block_end, block_size = 0, 0, 0
     for k in range(at, end):
-        v = work[k]
+        v = Index(work[k])
         if not times[v, WEEKS] >> week & 1:
             continue
         load += times[v, END] - times[v, START]
