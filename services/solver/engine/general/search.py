@@ -107,7 +107,7 @@ CROWD_SHARE = 4.0
 # they, too, change their places, no hotter.
 DEAR = 0.99
 HOT_SHARE = 0.1
-LEAST_HOT, MOST_HOT = 10.0, 100.0
+LEAST_HOT, MOST_HOT = 20.0, 100.0
 # From this share of a phase on, what is still violated grows so much faster.
 LATE = 0.5
 LATE_GROWTH = 10.0
