@@ -24,7 +24,7 @@ from services.solver.engine.general.layout import (
 )
 from services.solver.engine.general.model import TIMES_AT, TIMES_LEN, GeneralModel
 from services.solver.engine.general.rules import gap_between
-from services.solver.engine.jit import KERNEL, LEAF, Array, Index
+from services.solver.engine.jit import KERNEL, LEAF, Array, Index, Int
 
 # Columns of `prospects` come in blocks of so many: what a processor adds at once.
 BLOCK = 8
@@ -74,6 +74,14 @@ def tell_overlaps(model: GeneralModel) -> Overlaps:
 
 
 @njit(**LEAF)
+def _list_of(i: int, lists: Array) -> tuple[Int, Int, Int]:
+    """Class i's first column in `prospects`, how many it has there, and where the rows of its list begin."""
+    head = Index(LIST_COLUMNS * i)
+    blocks = Index(lists[head + Index(LIST_BLOCKS)])
+    return Index(lists[head + Index(LIST_AT)]), blocks * Index(BLOCK), Index(lists[head + Index(LIST_ROWS)])
+
+
+@njit(**LEAF)
 def meet(
     i: int,
     v: int,
@@ -87,12 +95,9 @@ def meet(
     overlaps: Array,
 ) -> None:
     """Class i meets `amount` more at all of its times that overlap time v."""
-    head = Index(LIST_COLUMNS * i)
     row = Index(what)
-    at = Index(lists[head + Index(LIST_AT)])
-    rows = Index(lists[head + Index(LIST_ROWS)])
+    at, width, rows = _list_of(i, lists)
     if overlaps.shape[0] > 0:
-        width = Index(lists[head + Index(LIST_BLOCKS)]) * Index(BLOCK)
         rows += Index(v) * width
         more = np.int32(amount)
         for k in range(width):
@@ -125,11 +130,8 @@ def shift(
         meet(i, was, what, -amount, times, gaps, classes, prospects, lists, overlaps)
         meet(i, now, what, amount, times, gaps, classes, prospects, lists, overlaps)
         return
-    head = Index(LIST_COLUMNS * i)
     row = Index(what)
-    at = Index(lists[head + Index(LIST_AT)])
-    rows = Index(lists[head + Index(LIST_ROWS)])
-    width = Index(lists[head + Index(LIST_BLOCKS)]) * Index(BLOCK)
+    at, width, rows = _list_of(i, lists)
     old, new = rows + Index(was) * width, rows + Index(now) * width
     more = np.int32(amount)
     for k in range(width):
